@@ -1,0 +1,65 @@
+/** The names that the stack, the Lambdas, the tags and the lab share: one truth for each. */
+
+/** Names of the states that do work, in the order they run; a state's Lambda folder is its name in kebab-case. */
+export const STATES = {
+  inspect: 'Inspect host',
+  rehearse: 'Rehearse',
+  freeze: 'Freeze',
+  createSnapshots: 'Create snapshots',
+  thaw: 'Thaw',
+  createUnfrozen: 'Create snapshots unfrozen',
+  grade: 'Grade',
+  checkSnapshots: 'Check snapshots',
+  discard: 'Discard',
+} as const;
+
+/** SSM document names. Fixed, so that a new version never takes the thaw away from a run that froze with the old one. */
+export const DOCUMENTS = {
+  inspect: 'Freezeframe-Inspect',
+  freeze: 'Freezeframe-Freeze',
+  thaw: 'Freezeframe-Thaw',
+} as const;
+
+/** Name of the Backup state machine. */
+export const BACKUP = 'Freezeframe-Backup';
+
+/** Tags the user puts on instances and volumes. */
+export const USER_TAGS = {
+  policy: 'freezeframe:policy',
+  mode: 'freezeframe:mode',
+  apps: 'freezeframe:apps',
+  group: 'freezeframe:group',
+  exclude: 'freezeframe:exclude',
+} as const;
+
+/** Tags that Freezeframe puts on every snapshot of a set. */
+export const SET_TAGS = {
+  /** Id of the set: the run's id, since a run makes at most one set. */
+  set: 'freezeframe:set',
+  run: 'freezeframe:run',
+  policy: 'freezeframe:policy',
+  instance: 'freezeframe:instance',
+  /** `unproven` from the CreateSnapshots call on, until Grade has proven a grade. */
+  grade: 'freezeframe:grade',
+  mode: 'freezeframe:mode',
+  /** Frozen window in milliseconds of the host's clock: first application stalled to last one released. */
+  windowMs: 'freezeframe:window-ms',
+  /** Device name of the snapshot's volume on the instance. */
+  device: 'freezeframe:device',
+  /** Source volume id: a copied snapshot no longer knows it. */
+  volume: 'freezeframe:volume',
+} as const;
+
+/** Grades in ascending order of what they promise. */
+export const GRADES = ['crash', 'filesystem', 'application'] as const;
+export type GradeName = (typeof GRADES)[number];
+
+/** Value of the grade tag until the grade has been proven. */
+export const UNPROVEN = 'unproven';
+
+/** Modes of quieting a Linux host. */
+export const MODES = ['lvm-snapshot', 'fs-freeze', 'app-only', 'crash'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** True when `grade` promises at least what `wanted` does. */
+export const reaches = (grade: GradeName, wanted: GradeName): boolean => GRADES.indexOf(grade) >= GRADES.indexOf(wanted);
