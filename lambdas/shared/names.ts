@@ -62,4 +62,5 @@ export const MODES = ['lvm-snapshot', 'fs-freeze', 'app-only', 'crash'] as const
 export type Mode = (typeof MODES)[number];
 
 /** True when `grade` promises at least what `wanted` does. */
-export const reaches = (grade: GradeName, wanted: GradeName): boolean => GRADES.indexOf(grade) >= GRADES.indexOf(wanted);
+export const reaches = (grade: GradeName, wanted: GradeName): boolean =>
+  GRADES.indexOf(grade) >= GRADES.indexOf(wanted);

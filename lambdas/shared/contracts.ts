@@ -1,0 +1,379 @@
+/**
+ * What crosses a border: the parameters and answers of the SSM documents, and what each state of a run hands to the
+ * next. Parsed where they enter, trusted after that.
+ */
+import * as z from 'zod/mini';
+import { GRADES, MODES } from './names.ts';
+
+/** Version of the host contract (ssm-documents/README.md). A document of another contract is refused. */
+export const CONTRACT = 1;
+
+/** Seconds on the host's boot clock: monotonic, so that setting the wall clock changes nothing. */
+const Uptime = z.number().check(z.nonnegative());
+const Grade = z.enum(GRADES);
+const ModeName = z.enum(MODES);
+const QuietMode = z.enum(['lvm-snapshot', 'fs-freeze', 'app-only']);
+export type QuietMode = z.infer<typeof QuietMode>;
+
+export const InstanceId = z.string().check(z.regex(/^i-[0-9a-f]{8,17}$/, 'an instance id such as i-0123456789abcdef0'));
+export const VolumeId = z.string().check(z.regex(/^vol-[0-9a-f]{8,17}$/, 'a volume id such as vol-0123456789abcdef0'));
+/** A run's id is its execution's name. */
+export const RunId = z.string().check(z.regex(/^[A-Za-z0-9_-]{1,80}$/, 'an execution name'));
+
+// ---------------------------------------------------------------------------------------------- the documents' parameters
+
+/**
+ * `allowedPattern` of every document parameter, in the syntax that the SSM API (Java) and the agent (RE2) share.
+ * Anchored, and without any character that a shell could take for more than a letter.
+ */
+export const PARAMETER_PATTERNS = {
+  /** Id of the run that freezes or thaws. */
+  Run: '^[A-Za-z0-9_-]{1,80}$',
+  /** Drivers to use, comma-separated; `auto`: all that are found; `none`. Freeze takes no `auto`. */
+  Apps: '^(auto|none|[a-z0-9]{2,20}(,[a-z0-9]{2,20}){0,19})$',
+  /** How to quiet the host. */
+  Mode: '^(lvm-snapshot|fs-freeze|app-only)$',
+  /** Seconds from arming until the host thaws itself. */
+  Lease: '^[0-9]{2,3}$',
+  /** Seconds that freezing may take; not frozen by then, the host lets go and says LockTimeout or FreezeTimeout. */
+  Within: '^[0-9]{1,3}$',
+  /** Host uptime in whole seconds after which a late Freeze refuses to start. */
+  NotAfter: '^[0-9]{1,10}$',
+  /** /proc/sys/kernel/random/boot_id as Inspect saw it. */
+  BootId: '^[0-9a-f-]{36}$',
+  /** SHA-256 of the topology and the applications as Inspect saw them. */
+  Topology: '^[0-9a-f]{64}$',
+  /** Who asks for the thaw. */
+  Why: '^(asked|rescue|sweep|hand)$',
+} as const;
+export type ParameterName = keyof typeof PARAMETER_PATTERNS;
+
+/** The parameters of each document. */
+export const DOCUMENT_PARAMETERS = {
+  inspect: ['Apps'],
+  freeze: ['Run', 'Mode', 'Apps', 'Lease', 'Within', 'NotAfter', 'BootId', 'Topology'],
+  thaw: ['Run', 'Why'],
+} as const satisfies Record<string, readonly ParameterName[]>;
+
+/** Exit codes of the documents with the `code` in their answer. Never 137, 168, 169, 194: the agent has uses for these. */
+export const HOST_ERRORS = {
+  BadParameter: 10,
+  /** Not root, no systemd and no setsid, /run not a tmpfs, a tool missing, unsupported OS. */
+  HostUnfit: 11,
+  Busy: 12,
+  /** `NotAfter` has passed. */
+  TooLate: 13,
+  /** The run was thawed before this freeze came: its tombstone stands. */
+  AlreadyThawed: 14,
+  /** Another boot than Inspect's. */
+  Rebooted: 15,
+  TopologyChanged: 16,
+  /** The mode asked for can't be had on this host; the message says why and which can. */
+  ModeNotPossible: 17,
+  /** Somebody else's freeze holds a file system. */
+  AlreadyFrozen: 18,
+  /** An application refused to be quieted: rights, version, state. */
+  ApplicationRefused: 19,
+  /** An application's lock did not come within its time; the message names the query in its way where there is one. */
+  LockTimeout: 20,
+  /** fsfreeze or lvcreate failed. */
+  FreezeFailed: 21,
+  /** The host was not frozen within `Within` seconds. */
+  FreezeTimeout: 22,
+  /** Thaw: something of ours is still frozen or held. */
+  ThawFailed: 23,
+  /** A thaw was asked for while the freeze was still being made. */
+  ThawedDuringFreeze: 24,
+  Internal: 25,
+} as const;
+export type HostErrorCode = keyof typeof HOST_ERRORS;
+
+// -------------------------------------------------------------------------------------------------- the documents' answers
+
+const Head = { contract: z.literal(CONTRACT) };
+const HostFault = z.object({ code: z.string(), message: z.string() });
+
+/** A document that could not do its work. `message` says what to do. */
+export const HostFailure = z.object({ ...Head, error: HostFault });
+
+const Layer = z.object({
+  /** Kernel name: dm-0, md0, nvme1n1p1. */
+  name: z.string(),
+  kind: z.enum(['disk', 'partition', 'md', 'lv', 'crypt', 'loop', 'other']),
+  /** `vg/lv` of an LV, RAID level of an md array, else empty. */
+  detail: z.string(),
+  uuid: z.string(),
+});
+
+const Filesystem = z.object({
+  /** The mount point it is frozen through (bind mounts of the same file system are not listed again). */
+  mount: z.string(),
+  type: z.string(),
+  device: z.string(),
+  uuid: z.string(),
+  options: z.string(),
+  freezable: z.boolean(),
+  /** Why it is never frozen; empty when it is. */
+  why: z.string(),
+  /** `vg/lv` when the file system lies directly on an LV that can have a snapshot, else empty. */
+  lv: z.string(),
+  /** From the file system's device down to the disks, each once. */
+  layers: z.array(Layer),
+  /** Whole disks under it, by kernel name. */
+  disks: z.array(z.string()),
+});
+
+const Disk = z.object({
+  name: z.string(),
+  kind: z.enum(['ebs', 'instance-store', 'unknown']),
+  /** From the NVMe serial; empty on Xen, where EC2 tells it by device name. */
+  volumeId: z.string(),
+});
+
+const App = z.object({
+  /** Driver: mysql, postgresql … */
+  driver: z.string(),
+  /** Product and version, for people. */
+  name: z.string(),
+  /** One data directory stands for one running server. */
+  dataDir: z.string(),
+  /** Mount points its files lie on. */
+  mounts: z.array(z.string()),
+  /** Whether the driver can quiet it; `problem` says what is missing. */
+  ready: z.boolean(),
+  problem: z.string(),
+});
+
+const Possible = z.object({ possible: z.boolean(), why: z.string() });
+
+/** Answer of Inspect: zero effect on the host. */
+export const InspectAnswer = z.object({
+  ...Head,
+  bootId: z.string(),
+  uptime: Uptime,
+  os: z.string(),
+  kernel: z.string(),
+  /** SHA-256 that Freeze compares: any change of topology or applications since is a refusal. */
+  topologyHash: z.string(),
+  disks: z.array(Disk),
+  /** In freezing order: deepest mount first. */
+  filesystems: z.array(Filesystem),
+  arrays: z.array(
+    z.object({
+      name: z.string(),
+      uuid: z.string(),
+      level: z.string(),
+      disks: z.array(z.string()),
+      degraded: z.number(),
+      syncAction: z.string(),
+      state: z.string(),
+    }),
+  ),
+  groups: z.array(
+    z.object({
+      name: z.string(),
+      uuid: z.string(),
+      disks: z.array(z.string()),
+      extentBytes: z.number(),
+      freeExtents: z.number(),
+      missing: z.number(),
+    }),
+  ),
+  apps: z.array(App),
+  modes: z.object({ 'lvm-snapshot': Possible, 'fs-freeze': Possible, 'app-only': Possible }),
+  /** What makes a whole set impossible: ArrayDegraded, ArrayResyncing, InstanceStoreMember, GroupPartial, GroupMoving … */
+  faults: z.array(HostFault),
+});
+export type InspectAnswer = z.infer<typeof InspectAnswer>;
+
+/** What the host proves about one freeze. Fields that are not known yet (before the thaw) are null. */
+export const Receipt = z.object({
+  run: z.string(),
+  mode: QuietMode,
+  bootId: z.string(),
+  leaseSeconds: z.number(),
+  armedAt: Uptime,
+  /** Everything quiet (and, for lvm-snapshot, every LVM snapshot taken). */
+  frozenAt: z.nullable(Uptime),
+  /** First application stalled and last thing released: the frozen window as writers feel it. */
+  stalledAt: z.nullable(Uptime),
+  releasedAt: z.nullable(Uptime),
+  thawAskedAt: z.nullable(Uptime),
+  thawedAt: z.nullable(Uptime),
+  /** `asked`: by the workflow or an operator; `lease`: it ran out; `watchdog`: the holder died or hung; `error`: the freeze failed. */
+  thawedBy: z.nullable(z.enum(['asked', 'lease', 'watchdog', 'error'])),
+  /** Wall clock at frozenAt, seconds since 1970, for people. */
+  frozenClock: z.nullable(z.number()),
+  apps: z.array(
+    z.object({
+      driver: z.string(),
+      name: z.string(),
+      dataDir: z.string(),
+      lockedAt: z.nullable(Uptime),
+      releasedAt: z.nullable(Uptime),
+      /** At release, the very session that took the lock still had it. Null before. */
+      held: z.nullable(z.boolean()),
+      /** Log position under the lock: binlog file and offset, GTID, LSN. */
+      position: z.string(),
+    }),
+  ),
+  filesystems: z.array(
+    z.object({
+      mount: z.string(),
+      device: z.string(),
+      frozenAt: z.nullable(Uptime),
+      thawedAt: z.nullable(Uptime),
+      /** FITHAW found it still frozen. Null before the thaw. */
+      foundFrozen: z.nullable(z.boolean()),
+    }),
+  ),
+  arrays: z.array(z.object({ name: z.string(), clean: z.boolean() })),
+  lvmSnapshots: z.array(
+    z.object({
+      /** `vg/lv` of the origin. */
+      origin: z.string(),
+      snapshot: z.string(),
+      takenAt: z.nullable(Uptime),
+      /** At thaw: not overflowed, content whole. Null before. */
+      valid: z.nullable(z.boolean()),
+      usedPercent: z.nullable(z.number()),
+      removed: z.boolean(),
+    }),
+  ),
+  /** Completed writes of each block device that only frozen file systems lie on, after md settled and just before the thaw. */
+  writes: z.array(z.object({ device: z.string(), atFreeze: z.number(), atThaw: z.nullable(z.number()) })),
+  /** What went wrong on the way, for people. */
+  notes: z.array(z.string()),
+});
+export type Receipt = z.infer<typeof Receipt>;
+
+/** Answer of Freeze: the host is frozen and the holder stays behind. */
+export const FreezeAnswer = z.object({ ...Head, receipt: Receipt });
+export type FreezeAnswer = z.infer<typeof FreezeAnswer>;
+
+/**
+ * Answer of Thaw: nothing of this run is frozen, and a tombstone keeps it so. `receipt` is null when the run never froze
+ * here or the host has rebooted since. `swept`: stray LVM snapshots of dead runs that were removed.
+ */
+export const ThawAnswer = z.object({
+  ...Head,
+  bootId: z.string(),
+  receipt: z.nullable(Receipt),
+  swept: z.array(z.string()),
+});
+export type ThawAnswer = z.infer<typeof ThawAnswer>;
+
+// --------------------------------------------------------------------------------------------- what the states hand on
+
+/** The part of a policy that a run needs. */
+export const RunPolicy = z.object({
+  grade: Grade,
+  onDowngrade: z.enum(['keep', 'discard']),
+  leaseSeconds: z.number().check(z.int(), z.gte(20), z.lte(300)),
+});
+export type RunPolicy = z.infer<typeof RunPolicy>;
+
+/** First error of a run, as Step Functions catches it. */
+export const CaughtError = z.object({ Error: z.string(), Cause: z.optional(z.string()) });
+export type CaughtError = z.infer<typeof CaughtError>;
+
+/** Input of *Inspect host*: the execution's input, its name, and the policies of the plan by name. */
+export const InspectHostInput = z.object({
+  input: z.object({ instanceId: InstanceId, policy: z.optional(z.string()) }),
+  run: RunId,
+  policies: z.record(z.string(), RunPolicy),
+});
+export type InspectHostInput = z.infer<typeof InspectHostInput>;
+
+const PinnedDocument = z.object({ version: z.string(), hash: z.string() });
+
+/** What is known of a run before anything is frozen: output of *Inspect host*, carried to the end. */
+export const Run = z.object({
+  run: RunId,
+  instanceId: InstanceId,
+  policy: z.extend(RunPolicy, { name: z.string() }),
+  mode: ModeName,
+  /** Why this mode, and what it can earn: one sentence for people. */
+  why: z.string(),
+  /** Grade the mode can earn when all goes well. */
+  expected: Grade,
+  /** Drivers that Freeze shall quiet. */
+  apps: z.array(z.string()),
+  /** Members of the set, with the instance's device names. */
+  volumes: z.array(z.object({ volumeId: VolumeId, device: z.string(), root: z.boolean() })),
+  /** Volumes left out by the user's tag. */
+  excluded: z.array(VolumeId),
+  excludeBoot: z.boolean(),
+  documents: z.object({ freeze: PinnedDocument, thaw: PinnedDocument }),
+  /** Boot clock of the host: `uptime` was not yet reached at `sentAt` (ms since 1970, the Lambda's clock). */
+  clock: z.object({ bootId: z.string(), uptime: Uptime, sentAt: z.number() }),
+  topology: InspectAnswer,
+});
+export type Run = z.infer<typeof Run>;
+
+/** Input of *Rehearse*, *Create snapshots* and *Create snapshots unfrozen*: one function, told apart by `act`. */
+export const CreateSnapshotsInput = z.object({
+  act: z.enum(['rehearse', 'frozen', 'unfrozen']),
+  run: z.extend(Run, { frozen: z.optional(z.object({ sentAt: z.number() })) }),
+});
+export type CreateSnapshotsInput = z.infer<typeof CreateSnapshotsInput>;
+
+/** Output of *Freeze*. `sentAt`: when the command was sent (ms since 1970), so the lease can't end before `sentAt` + lease. */
+export const Frozen = z.object({ sentAt: z.number(), answeredAt: z.number(), receipt: Receipt });
+export type Frozen = z.infer<typeof Frozen>;
+
+/** Output of *Create snapshots*: the set as EC2 answered, or as it was found by its tag after an answer was lost. */
+export const TakenSet = z.object({
+  /** One StartTime for the whole set. */
+  startTime: z.string(),
+  snapshots: z.array(z.object({ snapshotId: z.string(), volumeId: z.string() })),
+  requestedAt: z.number(),
+  answeredAt: z.number(),
+  /** The set was seen while the host was frozen: the request had been sent after Freeze answered, before Thaw was asked for. */
+  whileFrozen: z.boolean(),
+});
+export type TakenSet = z.infer<typeof TakenSet>;
+
+/** Output of *Thaw*. `sentAt`: when the thaw was asked for. */
+export const Thawed = z.object({ sentAt: z.number(), bootId: z.string(), receipt: z.nullable(Receipt) });
+export type Thawed = z.infer<typeof Thawed>;
+
+/** Input of *Grade*: everything the run knows. */
+export const GradeInput = z.extend(Run, {
+  frozen: z.optional(Frozen),
+  snapshots: z.optional(TakenSet),
+  thawed: z.optional(Thawed),
+  /** First error inside the frozen window. */
+  error: z.optional(CaughtError),
+  /** Error of the thaw itself. */
+  thawError: z.optional(CaughtError),
+  /** Error of *Create snapshots unfrozen*. */
+  unfrozenError: z.optional(CaughtError),
+});
+export type GradeInput = z.infer<typeof GradeInput>;
+
+/** What the run has earned, and why not more. */
+export const Verdict = z.object({
+  grade: z.nullable(Grade),
+  /** The grade asked for was reached and every volume is in the set. */
+  reached: z.boolean(),
+  /** Keep the set (wait for its completion) or delete what there is. */
+  keep: z.boolean(),
+  reasons: z.array(z.string()),
+  windowMs: z.nullable(z.number()),
+});
+export type Verdict = z.infer<typeof Verdict>;
+
+/** Output of *Grade*: replaces the run's state. `error` is there exactly when the run must end red. */
+export const Graded = z.object({
+  run: RunId,
+  instanceId: InstanceId,
+  verdict: Verdict,
+  snapshotIds: z.array(z.string()),
+  /** Stored as it is under `sets/<instance>/<run>.json`. */
+  evidence: z.unknown(),
+  error: z.optional(CaughtError),
+  /** Polls of *Check snapshots* so far, and the seconds to wait before the next. */
+  progress: z.object({ checks: z.number(), waitSeconds: z.number(), completed: z.boolean(), percent: z.number() }),
+});
+export type Graded = z.infer<typeof Graded>;
