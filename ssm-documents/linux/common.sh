@@ -1,0 +1,97 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2034
+# What every role shares: the run directory, the boot clock, children that hold nothing of ours, tombstones.
+#
+# All state is in /run/freezeframe, a tmpfs: a frozen disk can't block us, and a reboot (which thaws everything)
+# forgets it.
+#   active/      the freeze that holds now; there is at most one
+#   tombstones/  runs that were thawed: a freeze that comes late for one of them refuses
+#   receipts/    what was proven about past freezes, so that a thaw asked for twice answers twice
+#   answers/     the holder's answer to Freeze
+#   thaw         for an operator: lets go of everything at once
+
+FF_RUN=${FF_RUN:-/run/freezeframe}
+ACTIVE=$FF_RUN/active
+
+# Host tools by fixed places: the agent's PATH is not ours to trust, and mysql wants a HOME.
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export HOME=/root LC_ALL=C LVM_SUPPRESS_FD_WARNINGS=1
+umask 077
+cd /
+
+# Sets REPLY to the boot clock in centiseconds. It is monotonic: setting the wall clock changes no deadline.
+now_cs() {
+  local up
+  read -r up _ <"${FF_PROC:-/proc}/uptime"
+  REPLY=$((10#${up/./}))
+}
+
+# Sets REPLY to seconds with two digits, as JSON wants them; an empty argument becomes null.
+seconds_of_cs() {
+  if [ -z "$1" ]; then REPLY=null; else printf -v REPLY '%d.%02d' $(($1 / 100)) $(($1 % 100)); fi
+}
+
+# Waits without a process of its own: a fork costs more than the wait on a busy host.
+pause() {
+  if [ -z "${PAUSE_FD:-}" ]; then exec {PAUSE_FD}<> <(:); fi
+  read -r -t "$1" -u "$PAUSE_FD" || true
+}
+
+log() { printf '%s\n' "freezeframe: $*" >&2 || true; }
+
+boot_id() { read -r REPLY <"${FF_PROC:-/proc}/sys/kernel/random/boot_id"; }
+
+# Runs a command in the background of this role with none of our descriptors: a child that outlives us must not hold
+# the holder's lock, a mount point or the agent's pipes. Standard streams are the caller's to redirect.
+spawn() {
+  local fd
+  for fd in "/proc/$BASHPID/fd"/*; do
+    fd=${fd##*/}
+    if [ "$fd" -gt 2 ] && [ "$fd" != 255 ]; then eval "exec $fd>&-"; fi
+  done
+  exec "$@"
+}
+
+# Never the OOM killer's choice: the process that thaws must outlive the memory shortage.
+protect_from_oom() { echo -1000 >/proc/self/oom_score_adj 2>/dev/null || true; }
+
+# Whether somebody holds the lock file: its holder is alive, even if stopped. Needs no pid that could be another's by now.
+is_locked() { [ -e "$1" ] && ! flock -n "$1" true; }
+
+prepare_run_directory() {
+  if [ "$(id -u)" != 0 ]; then fail HostUnfit "must run as root; the SSM agent's Run Command does"; fi
+  local type
+  type=$(stat -f -c %T /run 2>/dev/null) || type=unknown
+  if [ "$type" != tmpfs ] && [ "$type" != ramfs ]; then
+    fail HostUnfit "/run is $type, not a tmpfs; Freezeframe keeps its state where no freeze can reach it"
+  fi
+  # All of it on this tmpfs, or nothing: a full /run is found here, before anything is frozen.
+  if ! mkdir -p "$FF_RUN/tombstones" "$FF_RUN/receipts" "$FF_RUN/answers" 2>/dev/null; then
+    fail HostUnfit "can't write to $FF_RUN; make room in /run"
+  fi
+}
+
+# A file of the run's own name: the name was checked by its pattern.
+bury() { : >"$FF_RUN/tombstones/$1"; }
+is_buried() { [ -e "$FF_RUN/tombstones/$1" ]; }
+
+# Keeps the newest files of a directory of small ones.
+keep_newest() {
+  local file
+  # shellcheck disable=SC2012 # names are run ids: letters, digits, - and _
+  ls -t "$1" 2>/dev/null | tail -n +"$(($2 + 1))" | while read -r file; do rm -f "$1/$file"; done
+}
+
+# Applications are quieted by drivers, apps/<driver>.sh, each with detect, freeze, held and thaw.
+APP_DRIVERS=(mysql)
+APP_DRIVER=() APP_NAME=() APP_DIR=() APP_MOUNTS=() APP_READY=() APP_PROBLEM=() APP_REF=()
+
+# Finds running applications: LIST is auto, none, or drivers separated by commas.
+apps_detect() {
+  local driver list=",$1,"
+  APP_DRIVER=() APP_NAME=() APP_DIR=() APP_MOUNTS=() APP_READY=() APP_PROBLEM=() APP_REF=()
+  if [ "$1" = none ]; then return; fi
+  for driver in "${APP_DRIVERS[@]}"; do
+    if [ "$1" = auto ] || [[ $list == *",$driver,"* ]]; then "${driver}_detect"; fi
+  done
+}

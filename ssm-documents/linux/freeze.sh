@@ -1,0 +1,167 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2034,SC2154
+# Document Freeze: everything that takes time or can be refused is done first; then the watchdog is armed, then the
+# holder freezes. This script only waits for the holder's answer and may be killed at any moment.
+
+freeze_main() {
+  RUN=$P_RUN MODE=$P_MODE LEASE=$((10#$P_LEASE)) WITHIN=$((10#$P_WITHIN))
+  prepare_run_directory
+  tools_present
+  # One at a time through the preparations; the kernel gives the lock back should we be killed.
+  exec 6>"$FF_RUN/lock"
+  flock -w 5 6 || fail Busy "another freeze is being prepared on this host; wait for it to end"
+  check_wanted
+  clear_way
+  preflight
+  check_wanted
+  arm
+  exec 6>&-
+  await_answer
+}
+
+tools_present() {
+  local tool
+  for tool in flock fsfreeze setsid sha256sum grep; do
+    command -v "$tool" >/dev/null || fail HostUnfit "$tool is missing; install util-linux and coreutils"
+  done
+}
+
+# A command may be delivered minutes late, twice, or after the run gave up.
+check_wanted() {
+  if is_buried "$RUN"; then fail AlreadyThawed "run $RUN was thawed already; a freeze now would have nobody to thaw it"; fi
+  boot_id
+  BOOT_ID=$REPLY
+  if [ "$BOOT_ID" != "$P_BOOTID" ]; then fail Rebooted "the host has rebooted since it was inspected; start the run again"; fi
+  now_cs
+  if [ "$REPLY" -gt "$((10#$P_NOTAFTER * 100))" ]; then
+    fail TooLate "this freeze came $(((REPLY - 10#$P_NOTAFTER * 100) / 100)) s too late; see what keeps the SSM agent busy, and start the run again"
+  fi
+}
+
+# At most one freeze; what a killed one left behind is released before a new one starts.
+clear_way() {
+  if [ ! -d "$ACTIVE" ]; then return; fi
+  if [ ! -e "$ACTIVE/done" ] && { is_locked "$ACTIVE/holder.lock" || is_locked "$ACTIVE/watchdog.lock"; }; then
+    local other=unknown
+    read -r other <"$ACTIVE/run" || true
+    fail Busy "run $other holds this host; wait for it to end, or thaw it with $FF_RUN/thaw"
+  fi
+  exec 6>&-
+  rescue_apart
+  exec 6>"$FF_RUN/lock"
+  flock -w 5 6 || fail Busy "another freeze is being prepared on this host; wait for it to end"
+  if [ -d "$ACTIVE" ]; then fail Busy "what an earlier freeze left behind can't be cleared; run $FF_RUN/thaw"; fi
+}
+
+preflight() {
+  if ! { head -c 1048576 /dev/zero >"$FF_RUN/answers/.room"; } 2>/dev/null; then
+    rm -f "$FF_RUN/answers/.room"
+    fail HostUnfit "/run has less than 1 MiB left; make room in it"
+  fi
+  rm -f "$FF_RUN/answers/.room"
+  keep_newest "$FF_RUN/tombstones" 200
+  keep_newest "$FF_RUN/receipts" 20
+  keep_newest "$FF_RUN/answers" 20
+  lvm_sweep >/dev/null
+
+  topology_read
+  # All that runs is part of the hash, whatever this freeze quiets.
+  apps_detect auto
+  topology_hash
+  if [ "$TOPOLOGY_HASH" != "$P_TOPOLOGY" ]; then
+    fail TopologyChanged "disks, mounts or applications have changed since the host was inspected; start the run again"
+  fi
+  mode_possible "$MODE" || fail ModeNotPossible "$REPLY"
+
+  apps_detect "$P_APPS"
+  local i found=','
+  for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do
+    found+="${APP_DRIVER[$i]},"
+    if [ "${APP_READY[$i]}" != 1 ]; then fail ApplicationRefused "${APP_NAME[$i]}: ${APP_PROBLEM[$i]}"; fi
+  done
+  if [ "$P_APPS" != none ]; then
+    for i in ${P_APPS//,/ }; do
+      if [[ $found != *",$i,"* ]]; then fail TopologyChanged "$i no longer runs; start the run again"; fi
+    done
+  fi
+}
+
+# From here on the host thaws itself when the lease is over.
+arm() {
+  if ! { mkdir "$ACTIVE" && mkfifo "$ACTIVE/control" && : >"$ACTIVE/journal" && cp "$0" "$ACTIVE/script" &&
+    printf '%s\n' "$RUN" >"$ACTIVE/run"; }; then
+    rm -rf "$ACTIVE"
+    fail HostUnfit "can't write to $ACTIVE; make room in /run"
+  fi
+  emergency_thaw
+  now_cs
+  ARMED_AT=$REPLY
+  UNTIL=$((ARMED_AT + LEASE * 100))
+  WITHIN_AT=$((ARMED_AT + WITHIN * 100))
+  declare -p RUN MODE LEASE WITHIN BOOT_ID ARMED_AT UNTIL WITHIN_AT \
+    FS_MOUNT FS_TYPE FS_DEV FS_FREEZABLE FS_LV FS_LAYERS FS_OWN LV_NAME LV_DEV LV_SEGTYPE LV_SIZE_EXTENTS LV_POOL \
+    VG_NAME VG_FREE APP_DRIVER APP_NAME APP_DIR APP_REF >"$ACTIVE/parameters"
+  start_role watchdog
+  local patience=200
+  while [ ! -e "$ACTIVE/armed" ]; do
+    patience=$((patience - 1))
+    if [ "$patience" = 0 ]; then
+      stop_roles
+      rm -rf "$ACTIVE"
+      fail HostUnfit "the watchdog did not start; nothing was frozen. See systemctl status freezeframe-watchdog"
+    fi
+    pause 0.05
+  done
+  start_role holder
+}
+
+# A transient unit: its own cgroup, out of the agent's reach. Without systemd: a session of its own.
+start_role() {
+  local role=$1 common=(--quiet --unit "freezeframe-$1" --setenv "FREEZEFRAME_ROLE=$1")
+  if [ "$role" = holder ]; then common+=(--setenv "FREEZEFRAME_HOLDER=$RUN"); fi
+  if [ -d /run/systemd/system ]; then
+    systemctl reset-failed "freezeframe-$role.service" 2>/dev/null || true
+    # The oldest systemd knows neither --collect nor Restart= here.
+    if systemd-run "${common[@]}" --collect --description "Freezeframe $role of $RUN" -p StandardOutput=null -p StandardError=null \
+      -p Restart=on-failure -p RestartSec=100ms -p StartLimitIntervalSec=0 bash "$ACTIVE/script" "$role" >&2 ||
+      systemd-run "${common[@]}" bash "$ACTIVE/script" "$role" >&2; then
+      return
+    fi
+    log "systemd-run refused; starting the $role in a session of its own"
+  fi
+  local holder=''
+  if [ "$role" = holder ]; then holder=$RUN; fi
+  (FREEZEFRAME_ROLE=$role FREEZEFRAME_HOLDER=$holder spawn setsid bash "$ACTIVE/script" "$role") </dev/null >/dev/null 2>&1 &
+}
+
+stop_roles() {
+  if [ -d /run/systemd/system ]; then systemctl stop freezeframe-holder.service freezeframe-watchdog.service 2>/dev/null || true; fi
+}
+
+# For a person at the host, whatever else has failed.
+emergency_thaw() {
+  # shellcheck disable=SC2016 # for the script, not for us
+  printf '%s\n' '#!/bin/bash' \
+    '# Lets go of everything that Freezeframe holds on this host, at once. Safe at any time.' \
+    'if [ ! -e /run/freezeframe/active/script ]; then echo "Freezeframe holds nothing on this host."; exit 0; fi' \
+    'exec bash /run/freezeframe/active/script by-hand' >"$FF_RUN/thaw"
+  chmod 700 "$FF_RUN/thaw"
+}
+
+await_answer() {
+  local code json
+  while [ ! -e "$FF_RUN/answers/$RUN" ]; do
+    now_cs
+    # The lease and the watchdog's patience are over: whatever happened, nothing is frozen any more.
+    if [ "$REPLY" -gt "$((UNTIL + 500))" ]; then
+      fail FreezeTimeout "the host did not freeze within its lease of $LEASE s and has let go"
+    fi
+    if [ ! -d "$ACTIVE" ] && [ ! -e "$FF_RUN/answers/$RUN" ]; then
+      fail Internal "the freeze ended without an answer; nothing is frozen. See /run/freezeframe/receipts/$RUN"
+    fi
+    pause 0.02
+  done
+  { read -r code && read -r json; } <"$FF_RUN/answers/$RUN"
+  printf '%s\n' "$json"
+  exit "$code"
+}

@@ -1,0 +1,13 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC1091,SC2154
+# One script, several roles: the document's own, or, from the copy in /run, the one that its argument names. What the
+# freeze knows is read here, outside any function, so that it outlives them all, the exit trap included.
+
+case ${1:-document} in
+  document) "${DOCUMENT}_main" ;;
+  holder | watchdog | rescue | by-hand)
+    . "$ACTIVE/parameters"
+    if [ -r "$ACTIVE/state" ]; then . "$ACTIVE/state"; fi
+    "${1//-/_}_main"
+    ;;
+esac

@@ -1,0 +1,90 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2154
+# Document Thaw: lets go of one run's freeze, whatever state it is in; asked twice it answers twice. A tombstone stands
+# before anything else, so that a freeze still under way stops and a late one refuses.
+
+thaw_main() {
+  prepare_run_directory
+  bury "$P_RUN" || log "no tombstone: /run is full"
+  thaw_active "$P_RUN"
+  if active_is "$P_RUN" && [ ! -e "$ACTIVE/done" ]; then
+    fail ThawFailed "run $P_RUN still holds this host; on the host, run $FF_RUN/thaw, then look at systemctl status freezeframe-holder"
+  fi
+  local swept='' name receipt=null
+  exec 6>"$FF_RUN/lock"
+  if flock -w 2 6 && [ ! -d "$ACTIVE" ]; then
+    while read -r name; do
+      json_string "$name"
+      swept+="${swept:+,}$REPLY"
+    done < <(lvm_sweep)
+  fi
+  exec 6>&-
+  if [ -r "$FF_RUN/receipts/$P_RUN" ]; then read -r receipt <"$FF_RUN/receipts/$P_RUN"; fi
+  boot_id
+  printf '{"contract":1,"bootId":"%s","receipt":%s,"swept":[%s]}\n' "$REPLY" "$receipt" "$swept"
+}
+
+active_is() {
+  local run=''
+  if [ ! -d "$ACTIVE" ]; then return 1; fi
+  { read -r run <"$ACTIVE/run"; } 2>/dev/null || true
+  [ "$run" = "$1" ]
+}
+
+# Asks the holder; takes its place when it is dead or does not let go in time.
+thaw_active() {
+  local run=$1 began next=0
+  now_cs
+  began=$REPLY
+  while active_is "$run" && [ ! -e "$ACTIVE/done" ]; do
+    now_cs
+    if [ "$REPLY" -gt $((began + 6000)) ]; then return; fi
+    if [ -e "$ACTIVE/holding" ]; then
+      if ! is_locked "$ACTIVE/holder.lock"; then
+        # Its last act may have come just now.
+        if [ ! -e "$ACTIVE/done" ]; then rescue_apart; fi
+        continue
+      fi
+      if [ ! -e "$ACTIVE/released" ] && [ "$REPLY" -gt $((began + 500)) ]; then
+        rescue_apart
+        continue
+      fi
+      if [ "$REPLY" -ge "$next" ]; then
+        next=$((REPLY + 100))
+        ask_holder
+      fi
+    elif ! is_locked "$FF_RUN/lock" && ! is_locked "$ACTIVE/watchdog.lock"; then
+      # Its Freeze was killed before there was a watchdog; nothing is frozen.
+      rescue_apart
+      continue
+    fi
+    pause 0.03
+  done
+}
+
+# Opened for both directions: a FIFO that nobody reads must not stop us.
+ask_holder() {
+  local order
+  { exec {order}<>"$ACTIVE/control" && printf 'thaw\n' >&"$order" && exec {order}>&-; } 2>/dev/null || true
+}
+
+# In a process of its own, from the script that froze, with that freeze's own knowledge.
+rescue_apart() {
+  if [ -s "$ACTIVE/parameters" ]; then
+    bash "$ACTIVE/script" rescue >/dev/null 2>&1 </dev/null || pause 0.2
+  else
+    rm -rf "$ACTIVE"
+  fi
+}
+
+# For a person at the host: /run/freezeframe/thaw.
+by_hand_main() {
+  local run=$RUN
+  bury "$run" || true
+  thaw_active "$run"
+  if active_is "$run" && [ ! -e "$ACTIVE/done" ]; then
+    echo "Run $run still holds this host. A reboot thaws it; as a last resort: echo j > /proc/sysrq-trigger"
+    exit 23
+  fi
+  echo "Run $run is thawed; its receipt is $FF_RUN/receipts/$run"
+}

@@ -1,0 +1,106 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2034,SC2154
+# The watchdog: armed before the first freeze, it thaws when the holder dies or outlives the lease. A unit of its own:
+# no pipe of the agent's, no child of the holder's. systemd starts it again when it is killed, and it finds all that it
+# needs in /run.
+
+watchdog_main() {
+  exec 7>"$ACTIVE/watchdog.lock"
+  flock -n 7 || exit 0
+  protect_from_oom
+  # A stop of the unit, or a shutdown: no freeze without its watchdog.
+  trap 'UNTIL=0' TERM INT HUP
+  fs_open || true
+  : >"$ACTIVE/armed"
+
+  await_holder
+  local waits=0
+  # An orderly holder lets go at the end of the lease by itself; this much later it must have.
+  while ! holder_gone 1.00; do
+    if [ -e "$ACTIVE/released" ]; then
+      # Nothing is stalled any more; LVM snapshots may take their time, but not for ever.
+      waits=$((waits + 1))
+      if [ "$waits" -lt 60 ]; then continue; fi
+    fi
+    now_cs
+    if [ "$REPLY" -lt "$UNTIL" ]; then continue; fi
+    break
+  done
+  exec 6>"$FF_RUN/lock"
+  flock 6
+  rescue watchdog
+}
+
+# Blocks until the holder is gone or the lease is over, without a poll: the kernel frees a dead holder's lock.
+await_holder() {
+  local left
+  # A holder that never came took nothing.
+  local patience=100
+  while [ ! -e "$ACTIVE/holding" ] && [ "$patience" -gt 0 ]; do
+    pause 0.1
+    patience=$((patience - 1))
+  done
+  while :; do
+    now_cs
+    left=$((UNTIL - REPLY))
+    if [ "$left" -le 0 ]; then return; fi
+    # In slices, so that a TERM is heard.
+    if [ "$left" -gt 100 ]; then left=100; fi
+    printf -v left '%d.%02d' $((left / 100)) $((left % 100))
+    if holder_gone "$left"; then return; fi
+  done
+}
+
+# Whether the holder ends within so many seconds.
+holder_gone() { flock -w "$1" "$ACTIVE/holder.lock" true; }
+
+# Ends a freeze in the holder's place and clears away what is left of it. The caller holds the run directory's lock.
+# Argument: who does it, as the receipt's `thawedBy` has it.
+rescue() {
+  # Only the living can be in the way. The lock, not the pid, says that the holder lives.
+  local pid='' tries=0
+  if [ -r "$ACTIVE/holder.pid" ]; then read -r pid <"$ACTIVE/holder.pid" || pid=''; fi
+  while [ -n "$pid" ] && is_locked "$ACTIVE/holder.lock" && [ "$tries" -lt 50 ]; do
+    kill -9 "$pid" 2>/dev/null || true
+    pause 0.02
+    tries=$((tries + 1))
+  done
+  if [ ! -e "$ACTIVE/done" ] && [ -e "$ACTIVE/journal" ]; then
+    log "thawing in the holder's place"
+    rm -f "$ACTIVE/reserve"
+    THAWED_BY=$1
+    kill_children || true
+    undo_all || true
+    now_cs
+    THAWED_AT=$REPLY
+    bury "$RUN" || true
+    receipt_json
+    { printf '%s\n' "$REPLY" >"$FF_RUN/receipts/.$RUN" && mv -f "$FF_RUN/receipts/.$RUN" "$FF_RUN/receipts/$RUN"; } || true
+    # A freeze that still hangs in the kernel may come true later.
+    while kill_children; do
+      pause 0.2
+      undo_all || true
+    done
+  fi
+  rm -rf "$ACTIVE"
+}
+
+# The holder's children: clients whose death ends their locks, and freezes that may hang in the kernel. The holder's unit
+# alone has this variable. Returns whether any is left.
+kill_children() {
+  local file found=1
+  while read -r file; do
+    file=${file%/environ}
+    if kill -9 "${file#/proc/}" 2>/dev/null; then found=0; fi
+  done < <(grep -lszx "FREEZEFRAME_HOLDER=$RUN" /proc/[0-9]*/environ)
+  return "$found"
+}
+
+# The same as a process of its own, for Thaw.
+rescue_main() {
+  exec 6>"$FF_RUN/lock"
+  flock -w 30 6 || exit 1
+  if [ ! -d "$ACTIVE" ]; then exit 0; fi
+  fs_open || true
+  rescue watchdog
+}
