@@ -1,0 +1,121 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Machine } from './machine.ts';
+import { shellQuote } from './shell.ts';
+
+const FILES = join(import.meta.dirname, 'guest');
+
+/** Ways to put the data on volumes; each with the number of data volumes it takes. */
+export const TOPOLOGIES = {
+  'raid0-lvm-xfs': 4,
+  'raid1-ext4': 2,
+  'lvm-striped': 2,
+  'lvm-thin': 2,
+  single: 1,
+  root: 0,
+} as const;
+
+export type Topology = keyof typeof TOPOLOGIES;
+export type Writer = 'db' | 'files';
+
+/** What the writer had been promised to be durable at `ms` of the guest's monotonic clock. */
+export interface Acknowledgement {
+  id: number;
+  ms: number;
+}
+
+/** What a restored set turned out to be worth. `null` where it did not come to that check. */
+export interface Verdict {
+  assembled: boolean;
+  mounted: boolean;
+  fsck: 'clean' | 'damaged' | null;
+  dbStarted: boolean;
+  checkTable: 'OK' | 'damaged' | null;
+  maxId: number | null;
+  idsContiguous: boolean | null;
+  balance: number | null;
+  files: { ok: number; wrong: number; lastA: number; lastB: number } | null;
+  /** LVM snapshots that were merged into their origins. */
+  merged: string[];
+  problems: string[];
+}
+
+/** Builds the topology out of the attached volumes and starts a MariaDB with its data on it. */
+export async function provision(machine: Machine, topology: Topology, volumeIds: readonly string[]): Promise<void> {
+  if (volumeIds.length !== TOPOLOGIES[topology]) throw new Error(`${topology} takes ${TOPOLOGIES[topology]} volumes`);
+  await machine.exec(source('provision.sh'), { args: [topology, ...volumeIds], timeoutMs: 180_000 });
+}
+
+/** Each writer is a systemd unit, `lab-writer-<name>`, so that it can be frozen like an application of the user's. */
+export async function startWriters(
+  machine: Machine,
+  topology: Topology,
+  writers: readonly Writer[] = ['db', 'files'],
+): Promise<void> {
+  const folder = topology === 'root' ? '/var/lib/lab-files' : '/data/files';
+  for (const writer of writers) {
+    const name = `write-${writer}.pl`;
+    const argument = writer === 'files' ? folder : '';
+    await machine.exec(`${placeFile(name)}
+      systemd-run --quiet --collect --unit=lab-writer-${writer} perl /run/lab/${name} ${argument}`);
+  }
+  for (const writer of writers) await firstAcknowledgement(machine, writer);
+}
+
+export async function stopWriters(machine: Machine, writers: readonly Writer[] = ['db', 'files']): Promise<void> {
+  await machine.exec(`systemctl stop ${writers.map((writer) => `lab-writer-${writer}`).join(' ')}`);
+}
+
+/** Everything that the writer has been promised so far, in order. */
+export async function acknowledgements(machine: Machine, writer: Writer): Promise<Acknowledgement[]> {
+  const { stdout } = await machine.exec(`cat ${acksOf(writer)}`);
+  return parseAcknowledgements(stdout);
+}
+
+export function parseAcknowledgements(text: string): Acknowledgement[] {
+  // The last line may be half written.
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+  return lines.filter(Boolean).map((line) => {
+    const [id, ms] = line.split(' ').map(Number);
+    return { id: id ?? Number.NaN, ms: ms ?? Number.NaN };
+  });
+}
+
+/** The longest time without an acknowledgement: how long the writer stood still. */
+export function longestGapMs(acknowledged: readonly Acknowledgement[], sinceMs = 0): number {
+  const times = acknowledged.map(({ ms }) => ms).filter((ms) => ms >= sinceMs);
+  return times.reduce((longest, ms, index) => Math.max(longest, ms - (times[index - 1] ?? ms)), 0);
+}
+
+/** Milliseconds of the guest's monotonic clock, the one in the acknowledgements. */
+export async function guestMonotonicMs(machine: Machine): Promise<number> {
+  const { stdout } = await machine.exec('cut -d" " -f1 /proc/uptime');
+  return Math.round(Number(stdout) * 1000);
+}
+
+/** Assembles, mounts, checks and starts what was restored onto a fresh machine's volumes. Never throws for bad data. */
+export async function verify(machine: Machine, topology: Topology, volumeIds: readonly string[]): Promise<Verdict> {
+  const args = [topology, ...volumeIds].map(shellQuote).join(' ');
+  const script = `${placeFile('verify.pl')}\nexec perl /run/lab/verify.pl ${args}`;
+  const { stdout } = await machine.exec(script, { timeoutMs: 300_000 });
+  return JSON.parse(stdout) as Verdict;
+}
+
+async function firstAcknowledgement(machine: Machine, writer: Writer): Promise<void> {
+  const unit = `lab-writer-${writer}`;
+  await machine.exec(`for _ in {1..300}; do [[ -s ${acksOf(writer)} ]] && exit; sleep 0.1; done
+    journalctl --no-pager -n 20 -u ${unit}; exit 1`);
+}
+
+function acksOf(writer: Writer): string {
+  return writer === 'db' ? '/run/lab/acks' : '/run/lab/file-acks';
+}
+
+function placeFile(name: string): string {
+  const text = Buffer.from(source(name)).toString('base64');
+  return `mkdir -p /run/lab; base64 -d <<<${text} >/run/lab/${name}`;
+}
+
+function source(name: string): string {
+  return readFileSync(join(FILES, name), 'utf8');
+}
