@@ -301,7 +301,7 @@ export const Run = z.object({
   apps: z.array(z.string()),
   /** Members of the set, with the instance's device names. */
   volumes: z.array(z.object({ volumeId: VolumeId, device: z.string(), root: z.boolean() })),
-  /** Volumes left out by the user's tag. */
+  /** Data volumes left out by the user's tag; `excludeBoot` when the root volume is. */
   excluded: z.array(VolumeId),
   excludeBoot: z.boolean(),
   documents: z.object({ freeze: PinnedDocument, thaw: PinnedDocument }),
@@ -333,6 +333,18 @@ export const TakenSet = z.object({
   whileFrozen: z.boolean(),
 });
 export type TakenSet = z.infer<typeof TakenSet>;
+
+/**
+ * Input of *Thaw*: what every state of a run carries, and no more, so that the rescue can call it too. A rescue knows no
+ * pinned version: the document's default one thaws any run.
+ */
+export const ThawInput = z.object({
+  run: RunId,
+  instanceId: InstanceId,
+  documents: z.optional(z.object({ thaw: PinnedDocument })),
+  why: z._default(z.enum(['asked', 'rescue', 'sweep', 'hand']), 'asked'),
+});
+export type ThawInput = z.infer<typeof ThawInput>;
 
 /** Output of *Thaw*. `sentAt`: when the thaw was asked for. */
 export const Thawed = z.object({ sentAt: z.number(), bootId: z.string(), receipt: z.nullable(Receipt) });

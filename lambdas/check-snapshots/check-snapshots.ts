@@ -1,0 +1,54 @@
+import type { Graded } from '../shared/contracts.ts';
+import { SnapshotFailedError, SnapshotsStuckError } from '../shared/errors.ts';
+
+export interface SnapshotProgress {
+  snapshotId: string;
+  volumeId: string;
+  startTime: string;
+  state: string;
+  percent: number;
+  stateMessage: string;
+}
+
+const LONGEST_WAIT_SECONDS = 300;
+/** Checks in which a snapshot may be missing because EC2 does not show it yet. */
+const CHECKS_TO_APPEAR = 3;
+/** A first full snapshot of 64 TiB takes about a day. */
+const STUCK_HOURS = 48;
+
+/** How far the set is, and when to look again. */
+export const checkSnapshots = (
+  { run, snapshotIds, progress }: Pick<Graded, 'run' | 'snapshotIds' | 'progress'>,
+  found: readonly SnapshotProgress[],
+  now: number,
+): Graded['progress'] => {
+  for (const snapshot of found) refuseFailed(run, snapshot);
+  const missing = snapshotIds.filter((id) => !found.some((snapshot) => snapshot.snapshotId === id));
+  if (missing.length > 0 && progress.checks >= CHECKS_TO_APPEAR) {
+    throw new SnapshotFailedError(
+      `${missing.join(', ')} of run ${run} is gone: somebody deleted it (DeleteSnapshot in CloudTrail); the set is no longer whole`,
+    );
+  }
+  const late = found.find(
+    ({ state, startTime }) => state !== 'completed' && now - Date.parse(startTime) > STUCK_HOURS * 3_600_000,
+  );
+  if (late) {
+    throw new SnapshotsStuckError(
+      `${late.snapshotId} of ${late.volumeId} is at ${late.percent} % ${STUCK_HOURS} h after its start; the set stays tagged and may still complete; ask AWS Support about this snapshot`,
+    );
+  }
+  const sum = found.reduce((total, { state, percent }) => total + (state === 'completed' ? 100 : percent), 0);
+  return {
+    checks: progress.checks + 1,
+    waitSeconds: Math.min(Math.ceil(progress.waitSeconds * 1.5), LONGEST_WAIT_SECONDS),
+    completed: missing.length === 0 && found.every(({ state }) => state === 'completed'),
+    percent: snapshotIds.length ? Math.floor(sum / snapshotIds.length) : 0,
+  };
+};
+
+const refuseFailed = (run: string, { snapshotId, volumeId, state, stateMessage }: SnapshotProgress): void => {
+  if (state !== 'error') return;
+  throw new SnapshotFailedError(
+    `${snapshotId} of ${volumeId} failed, and with it the whole set of run ${run}: ${stateMessage || 'EC2 gives no reason; look at the volume and at its KMS key'}`,
+  );
+};

@@ -1,0 +1,43 @@
+/**
+ * How the time of a run is shared out. The lease is the user's word: no later than that after it was armed, the host is
+ * thawed. Everything below has to fit into it.
+ */
+
+/**
+ * Seconds that a Freeze may spend on its way to the host. SSM's own delivery timeout has a floor of 30 s, so the
+ * document refuses by itself when it starts later than this (`NotAfter`).
+ */
+export const DELIVERY_SECONDS = 15;
+
+/**
+ * Seconds of the lease kept for what follows the freeze: its answer on the way back (1-2 s; a slow agent 5 s), the start
+ * of the next function (1 s), CreateSnapshots (1-3 s) and the thaw on its way (1-2 s). The host gets the rest (`Within`).
+ */
+export const RESERVE_SECONDS = 15;
+
+/** Of the reserve, the part that Freeze's answer may use up: with less than the remainder left, snapshots are not tried. */
+export const ANSWER_SECONDS = 5;
+
+/** CreateSnapshots is not sent when the lease has less than this left: a set cut off by the lease proves nothing. */
+export const LAST_CALL_SECONDS = 3;
+
+/** The longest that CreateSnapshots may keep the host frozen. */
+export const CREATE_SNAPSHOTS_MS = 10_000;
+
+/** After an answer was lost: how long to look for the set by its tag. EC2 shows new snapshots within a second or two. */
+export const LOOKUP_MS = 6_000;
+
+/** SendCommand's delivery timeout: the least that SSM accepts. */
+export const SEND_TIMEOUT_SECONDS = 30;
+
+/** Inspect reads /sys and /proc and asks each application for its state: seconds. The rest is for a busy agent. */
+export const INSPECT_MS = 90_000;
+
+/** One attempt of Thaw; the workflow makes several. The host's own lease runs out meanwhile, if need be. */
+export const THAW_MS = 60_000;
+
+/** EC2 takes one snapshot of a volume in 15 s. */
+export const SNAPSHOT_INTERVAL_MS = 15_000;
+
+/** Rehearse waits this long at most for that interval to pass. */
+export const REHEARSE_WAIT_MS = 20_000;

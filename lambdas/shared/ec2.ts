@@ -1,0 +1,160 @@
+/** EC2: the instance with its volumes, and snapshots. One small function for each verb, so that bundles hold no more. */
+import {
+  CreateSnapshotsCommand,
+  type CreateSnapshotsRequest,
+  CreateTagsCommand,
+  DeleteSnapshotCommand,
+  DescribeInstancesCommand,
+  DescribeSnapshotsCommand,
+  DescribeVolumesCommand,
+  EC2Client,
+  type Filter,
+  type Snapshot,
+  type Tag,
+} from '@aws-sdk/client-ec2';
+import { ask } from './aws-errors.ts';
+import { SET_TAGS } from './names.ts';
+
+export type Tags = Record<string, string>;
+
+/** `attempts`: 1 where an answer that was lost must not lead to a second request. */
+export const ec2Client = ({ attempts }: { attempts?: number } = {}): EC2Client =>
+  new EC2Client({
+    ...(attempts ? { maxAttempts: attempts } : {}),
+    requestHandler: { connectionTimeout: 2_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
+  });
+
+export interface Instance {
+  state: string;
+  windows: boolean;
+  tags: Tags;
+  rootDevice: string;
+  /** EBS volumes by the device names that EC2 knows; `status`: attaching, attached, detaching, detached, busy. */
+  devices: { device: string; volumeId: string; status: string }[];
+}
+
+/** Undefined when there is no such instance. */
+export const instanceOf =
+  (client: EC2Client) =>
+  async (instanceId: string): Promise<Instance | undefined> => {
+    try {
+      const { Reservations } = await ask('ec2:DescribeInstances', () =>
+        client.send(new DescribeInstancesCommand({ InstanceIds: [instanceId] })),
+      );
+      const found = Reservations?.[0]?.Instances?.[0];
+      return (
+        found && {
+          state: found.State?.Name ?? '',
+          windows: found.Platform?.toLowerCase() === 'windows',
+          tags: tagsOf(found.Tags),
+          rootDevice: found.RootDeviceName ?? '',
+          devices: (found.BlockDeviceMappings ?? []).map(({ DeviceName, Ebs }) => ({
+            device: DeviceName ?? '',
+            volumeId: Ebs?.VolumeId ?? '',
+            status: Ebs?.Status ?? '',
+          })),
+        }
+      );
+    } catch (error) {
+      if (['InvalidInstanceID.NotFound', 'InvalidInstanceID.Malformed'].includes((error as Error).name))
+        return undefined;
+      throw error;
+    }
+  };
+
+/** Type (`gp3`, `st1` …) and tags of each volume. */
+export const volumesOf = (client: EC2Client) => async (volumeIds: readonly string[]) => {
+  const { Volumes = [] } = await ask('ec2:DescribeVolumes', () =>
+    client.send(new DescribeVolumesCommand({ VolumeIds: [...volumeIds] })),
+  );
+  return Volumes.map(({ VolumeId = '', VolumeType = '', Tags }) => ({
+    volumeId: VolumeId,
+    type: VolumeType as string,
+    tags: tagsOf(Tags),
+  }));
+};
+
+/** One request for the set. DryRun and the real thing differ in nothing else. */
+export const createSnapshots =
+  (client: EC2Client) =>
+  async (request: CreateSnapshotsRequest, { dryRun, timeoutMs }: { dryRun: boolean; timeoutMs: number }) => {
+    const { Snapshots = [] } = await client.send(new CreateSnapshotsCommand({ ...request, DryRun: dryRun }), {
+      abortSignal: AbortSignal.timeout(timeoutMs),
+    });
+    return Snapshots.map((snapshot) => ({
+      snapshotId: snapshot.SnapshotId ?? '',
+      volumeId: snapshot.VolumeId ?? '',
+      startTime: snapshot.StartTime?.toISOString() ?? '',
+    }));
+  };
+
+export interface FoundSnapshot {
+  snapshotId: string;
+  volumeId: string;
+  startTime: string;
+  /** pending, completed, error, recoverable, recovering. */
+  state: string;
+  percent: number;
+  /** Why it failed, where EC2 says so. */
+  stateMessage: string;
+  tags: Tags;
+}
+
+export const snapshotsOfRun = (client: EC2Client) => (run: string) =>
+  findSnapshots(client, [{ Name: `tag:${SET_TAGS.run}`, Values: [run] }]);
+
+/** By filter, since asking for ids fails altogether when one of them is gone. */
+export const snapshotsById = (client: EC2Client) => (snapshotIds: readonly string[]) =>
+  findSnapshots(client, [{ Name: 'snapshot-id', Values: [...snapshotIds] }]);
+
+export const snapshotsOfVolumes = (client: EC2Client) => (volumeIds: readonly string[]) =>
+  findSnapshots(client, [{ Name: 'volume-id', Values: [...volumeIds] }]);
+
+/** Paged: retention keeps many of them. */
+const findSnapshots = async (client: EC2Client, filters: Filter[]): Promise<FoundSnapshot[]> => {
+  const found: Snapshot[] = [];
+  let next: string | undefined;
+  do {
+    const page = await ask('ec2:DescribeSnapshots', () =>
+      client.send(
+        new DescribeSnapshotsCommand({
+          OwnerIds: ['self'],
+          Filters: filters,
+          MaxResults: 1_000,
+          ...(next ? { NextToken: next } : {}),
+        }),
+      ),
+    );
+    found.push(...(page.Snapshots ?? []));
+    next = page.NextToken;
+  } while (next);
+  return found.map((snapshot) => ({
+    snapshotId: snapshot.SnapshotId ?? '',
+    volumeId: snapshot.VolumeId ?? '',
+    startTime: snapshot.StartTime?.toISOString() ?? '',
+    state: snapshot.State ?? '',
+    percent: Number.parseInt(snapshot.Progress || '0', 10),
+    stateMessage: snapshot.StateMessage ?? '',
+    tags: tagsOf(snapshot.Tags),
+  }));
+};
+
+export const tagSnapshots = (client: EC2Client) => async (snapshotIds: readonly string[], tags: Tags) => {
+  await ask('ec2:CreateTags', () =>
+    client.send(new CreateTagsCommand({ Resources: [...snapshotIds], Tags: tagList(tags) })),
+  );
+};
+
+/** Gone already is as good as deleted. */
+export const deleteSnapshot = (client: EC2Client) => async (snapshotId: string) => {
+  try {
+    await ask('ec2:DeleteSnapshot', () => client.send(new DeleteSnapshotCommand({ SnapshotId: snapshotId })));
+  } catch (error) {
+    if ((error as Error).name !== 'InvalidSnapshot.NotFound') throw error;
+  }
+};
+
+export const tagList = (tags: Tags): Tag[] => Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
+
+const tagsOf = (tags: readonly Tag[] = []): Tags =>
+  Object.fromEntries(tags.map(({ Key, Value }) => [Key ?? '', Value ?? '']));

@@ -1,0 +1,71 @@
+/**
+ * Every way a step can fail, by name. The names are API: the workflow matches on them and people search for them.
+ * Each message says what happened, with which value, and what to do.
+ */
+import { HOST_ERRORS } from './contracts.ts';
+
+/** A class of its own for each name; the name is spelled out because bundling shortens class names. */
+const errorNamed = <Name extends `${string}Error`>(name: Name) =>
+  class extends Error {
+    override readonly name: string = name;
+  };
+
+/** The state's input does not follow its schema. */
+export const BadInputError = errorNamed('BadInputError');
+
+// ------------------------------------------------------------------------------------------------- the instance and its tags
+export const NotAnInstanceError = errorNamed('NotAnInstanceError');
+export const InstanceNotRunningError = errorNamed('InstanceNotRunningError');
+export const NotTaggedError = errorNamed('NotTaggedError');
+export const UnknownPolicyError = errorNamed('UnknownPolicyError');
+export const BadTagError = errorNamed('BadTagError');
+export const UnsupportedPlatformError = errorNamed('UnsupportedPlatformError');
+/** SSM has never heard of the instance. */
+export const AgentMissingError = errorNamed('AgentMissingError');
+export const AgentOfflineError = errorNamed('AgentOfflineError');
+export const AgentTooOldError = errorNamed('AgentTooOldError');
+export const DocumentMissingError = errorNamed('DocumentMissingError');
+
+// ---------------------------------------------------------------------------------------------- what can't be made a whole set
+export const VolumesMismatchError = errorNamed('VolumesMismatchError');
+export const MemberExcludedError = errorNamed('MemberExcludedError');
+export const TooManyExcludedError = errorNamed('TooManyExcludedError');
+export const NothingToSnapshotError = errorNamed('NothingToSnapshotError');
+export const GradeOutOfReachError = errorNamed('GradeOutOfReachError');
+
+// ----------------------------------------------------------------------------------------------------- commands on the host
+/** A command got no answer: the host may have done what it was told, or not. */
+export const HostSilentError = errorNamed('HostSilentError');
+/** The agent killed the document because it ran too long. */
+export const CommandTimeoutError = errorNamed('CommandTimeoutError');
+export const CommandCancelledError = errorNamed('CommandCancelledError');
+/** The document's answer is not one of this contract. */
+export const UnexpectedAnswerError = errorNamed('UnexpectedAnswerError');
+export const LeaseTooShortError = errorNamed('LeaseTooShortError');
+
+/** What the host said of itself: an answer's `error`, or one of Inspect's `faults`. `LockTimeout` is `LockTimeoutError`. */
+export class HostError extends Error {
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    // A host is outside the border: what is no name does not become one.
+    this.name = /^[A-Z][A-Za-z]{1,60}$/.test(code) ? `${code}Error` : 'InternalError';
+  }
+}
+
+/** Names that the host's own error codes take in the workflow. */
+export const HOST_ERROR_NAMES = Object.keys(HOST_ERRORS).map((code) => `${code}Error`);
+
+// ----------------------------------------------------------------------------------------------------------------------- EC2
+export const NotPermittedError = errorNamed('NotPermittedError');
+export const ThrottledError = errorNamed('ThrottledError');
+export const SnapshotTooSoonError = errorNamed('SnapshotTooSoonError');
+export const SnapshotLimitError = errorNamed('SnapshotLimitError');
+export const TooManyTagsError = errorNamed('TooManyTagsError');
+/** CreateSnapshots was sent, its answer never came, and no set can be found. */
+export const SnapshotAnswerLostError = errorNamed('SnapshotAnswerLostError');
+export const SnapshotFailedError = errorNamed('SnapshotFailedError');
+export const SnapshotsStuckError = errorNamed('SnapshotsStuckError');
+export const ForeignSnapshotError = errorNamed('ForeignSnapshotError');
+
+/** Not thrown: Grade hands it on, so that the set is kept or discarded before the run ends red. */
+export const GRADE_MISSED = 'GradeMissedError';

@@ -1,0 +1,211 @@
+/** Runs one of our documents on an instance and follows it to its answer. */
+import type * as z from 'zod/mini';
+import { isDefinite, isPassing } from './aws-errors.ts';
+import { SEND_TIMEOUT_SECONDS } from './budget.ts';
+import type { Clock } from './clock.ts';
+import { HostFailure } from './contracts.ts';
+import {
+  AgentOfflineError,
+  CommandCancelledError,
+  CommandTimeoutError,
+  DocumentMissingError,
+  HostError,
+  HostSilentError,
+  NotPermittedError,
+  ThrottledError,
+  UnexpectedAnswerError,
+  UnsupportedPlatformError,
+} from './errors.ts';
+import { faultsOf } from './input-faults.ts';
+
+/** A document with its parameters, for one instance. Without `pinned` its default version runs. */
+export interface Command {
+  document: string;
+  pinned: { version: string; hash: string } | undefined;
+  instanceId: string;
+  parameters: Record<string, string>;
+  /** Shown in the SSM console. */
+  comment: string;
+}
+
+/** What is known of a command that was sent. `details` is SSM's StatusDetails. */
+export interface Invocation {
+  details: string;
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The way to the host. */
+export interface CommandChannel {
+  /** Answers the command's id. */
+  send(command: Command, deliveryTimeoutSeconds: number): Promise<string>;
+  /** Undefined while the service does not know the command yet: it is eventually consistent. */
+  look(commandId: string, instanceId: string): Promise<Invocation | undefined>;
+}
+
+export interface Answered<Answer> {
+  answer: Answer;
+  /** Just before the command was sent, and when its answer was there: milliseconds since 1970. */
+  sentAt: number;
+  answeredAt: number;
+}
+
+const FIRST_POLL_MS = 250;
+const LAST_POLL_MS = 1_000;
+const LONGEST_BACKOFF_MS = 4_000;
+
+/** Gives up `patienceMs` after sending; what the host does by then is not known, and the error says so. */
+export const runCommand = async <Schema extends z.ZodMiniType>(
+  channel: CommandChannel,
+  clock: Clock,
+  command: Command,
+  answerSchema: Schema,
+  patienceMs: number,
+): Promise<Answered<z.output<Schema>>> => {
+  const sentAt = clock.now();
+  const commandId = await send(channel, command);
+  const invocation = await follow(channel, clock, command, commandId, sentAt + patienceMs);
+  return { answer: read(command, commandId, invocation, answerSchema), sentAt, answeredAt: clock.now() };
+};
+
+const send = async (channel: CommandChannel, command: Command): Promise<string> => {
+  try {
+    return await channel.send(command, SEND_TIMEOUT_SECONDS);
+  } catch (error) {
+    const { name, message } = error as Error;
+    const on = `${command.document} on ${command.instanceId}`;
+    if (name === 'InvalidInstanceId') {
+      throw new AgentOfflineError(
+        `SSM can't send ${on}: its agent is not registered or not connected; start amazon-ssm-agent there`,
+        {
+          cause: error,
+        },
+      );
+    }
+    if (name === 'InvalidDocument' || name === 'InvalidDocumentVersion' || name === 'DocumentHashMismatch') {
+      throw new DocumentMissingError(
+        `the document ${command.document} is not there in version ${command.pinned?.version ?? '$DEFAULT'} as this run knows it (${name}: ${message}); deploy Freezeframe again, then start a new run`,
+        { cause: error },
+      );
+    }
+    if (!isDefinite(error)) {
+      throw new HostSilentError(
+        `no answer came to SendCommand of ${on} (${name}: ${message}): whether it runs is not known`,
+        {
+          cause: error,
+        },
+      );
+    }
+    throw error;
+  }
+};
+
+const follow = async (
+  channel: CommandChannel,
+  clock: Clock,
+  command: Command,
+  commandId: string,
+  deadline: number,
+): Promise<Invocation> => {
+  let wait = FIRST_POLL_MS;
+  let seen = 'nothing yet';
+  for (;;) {
+    if (clock.now() + wait > deadline) {
+      throw new HostSilentError(
+        `${command.document} on ${command.instanceId} has not answered in its time (command ${commandId}, last seen: ${seen}): look at the agent and at the load of the host`,
+      );
+    }
+    await clock.sleep(wait);
+    try {
+      const invocation = await channel.look(commandId, command.instanceId);
+      if (invocation && !isUnderway(invocation)) return invocation;
+      seen = invocation?.details ?? seen;
+      wait = Math.min(wait * 1.5, LAST_POLL_MS);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      seen = (error as Error).name;
+      // Everybody who was throttled together must not come back together.
+      wait = Math.min(wait * 2, LONGEST_BACKOFF_MS) * (0.5 + clock.chance() / 2);
+    }
+  }
+};
+
+const isUnderway = ({ details }: Invocation): boolean =>
+  ['Pending', 'InProgress', 'Delayed', 'Cancelling', ''].includes(compact(details));
+
+/** SSM writes some details with blanks in one place and without in another. */
+const compact = (details: string): string => details.replaceAll(' ', '');
+
+const read = <Schema extends z.ZodMiniType>(
+  command: Command,
+  commandId: string,
+  invocation: Invocation,
+  answerSchema: Schema,
+): z.output<Schema> => {
+  const on = `${command.document} on ${command.instanceId} (command ${commandId})`;
+  const details = compact(invocation.details);
+  switch (details) {
+    case 'Success':
+      return parse(on, invocation, answerSchema);
+    case 'Failed':
+      throw failure(on, invocation);
+    case 'ExecutionTimedOut':
+    case 'TimedOut':
+      throw new CommandTimeoutError(
+        `the agent killed ${on}: it ran longer than the document allows; look at the load of the host`,
+      );
+    case 'Cancelled':
+      throw new CommandCancelledError(`somebody cancelled ${on}; find out who in CloudTrail (CancelCommand)`);
+    case 'AccessDenied':
+      throw new NotPermittedError(
+        `${on} was refused: the role may send it only to instances with the policy tag; was the tag just removed?`,
+      );
+    case 'InvalidPlatform':
+      throw new UnsupportedPlatformError(`${on} was refused: the document is for Linux`);
+    case 'RateExceeded':
+      throw new ThrottledError(`${on} was refused: the account has too many commands pending; try again later`);
+    default:
+      throw new HostSilentError(`${on} did not reach the host (${invocation.details}); look at the agent there`);
+  }
+};
+
+const parse = <Schema extends z.ZodMiniType>(
+  on: string,
+  invocation: Invocation,
+  answerSchema: Schema,
+): z.output<Schema> => {
+  const json = asJson(invocation.stdout);
+  if (json === undefined) throw unexpected(on, invocation);
+  const parsed = answerSchema.safeParse(json);
+  if (!parsed.success) {
+    throw new UnexpectedAnswerError(
+      `${on} answered in another contract: ${faultsOf(parsed.error.issues, json)}; deploy Freezeframe again, so that functions and documents match`,
+      { cause: parsed.error },
+    );
+  }
+  return parsed.data;
+};
+
+/** A document that failed says why in its answer; one that could not even do that is told by its exit code. */
+const failure = (on: string, invocation: Invocation): Error => {
+  const parsed = HostFailure.safeParse(asJson(invocation.stdout));
+  if (parsed.success) return new HostError(parsed.data.error.code, parsed.data.error.message);
+  return unexpected(on, invocation);
+};
+
+const unexpected = (on: string, { code, stdout, stderr }: Invocation): Error => {
+  const cut = stdout.includes('--output truncated--') ? ' It was cut off at 24,000 characters.' : '';
+  const said = stdout.trim() ? `stdout begins ${JSON.stringify(stdout.trim().slice(0, 200))}` : 'stdout is empty';
+  return new UnexpectedAnswerError(
+    `${on} ended with code ${code} and gave no answer that can be read: ${said}.${cut} stderr ends ${JSON.stringify(stderr.trim().slice(-300))}`,
+  );
+};
+
+const asJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,82 @@
+/** SSM: the way to the host, what is known of its agent, and our documents. */
+import {
+  DescribeDocumentCommand,
+  DescribeInstanceInformationCommand,
+  GetCommandInvocationCommand,
+  SendCommandCommand,
+  SSMClient,
+} from '@aws-sdk/client-ssm';
+import { ask } from './aws-errors.ts';
+import { DocumentMissingError } from './errors.ts';
+import type { CommandChannel } from './run-command.ts';
+
+/** `attempts`: 1 where an answer that was lost must not lead to a second command. */
+export const ssmClient = ({ attempts }: { attempts?: number } = {}): SSMClient =>
+  new SSMClient({
+    ...(attempts ? { maxAttempts: attempts } : {}),
+    requestHandler: { connectionTimeout: 2_000, requestTimeout: 8_000, throwOnRequestTimeout: true },
+  });
+
+export const commandChannel = (client: SSMClient): CommandChannel => ({
+  send: async ({ document, pinned, instanceId, parameters, comment }, deliveryTimeoutSeconds) => {
+    const sent = await ask(`ssm:SendCommand ${document}`, () =>
+      client.send(
+        new SendCommandCommand({
+          DocumentName: document,
+          ...(pinned && { DocumentVersion: pinned.version, DocumentHash: pinned.hash, DocumentHashType: 'Sha256' }),
+          InstanceIds: [instanceId],
+          Parameters: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, [value]])),
+          TimeoutSeconds: deliveryTimeoutSeconds,
+          Comment: comment.slice(0, 100),
+        }),
+      ),
+    );
+    return sent.Command?.CommandId ?? '';
+  },
+  look: async (commandId, instanceId) => {
+    try {
+      const seen = await ask('ssm:GetCommandInvocation', () =>
+        client.send(new GetCommandInvocationCommand({ CommandId: commandId, InstanceId: instanceId })),
+      );
+      return {
+        details: seen.StatusDetails ?? seen.Status ?? '',
+        code: seen.ResponseCode ?? -1,
+        stdout: seen.StandardOutputContent ?? '',
+        stderr: seen.StandardErrorContent ?? '',
+      };
+    } catch (error) {
+      if ((error as Error).name === 'InvocationDoesNotExist') return undefined;
+      throw error;
+    }
+  },
+});
+
+/** The agent as SSM knows it; undefined when it never registered. Its `ping` can be minutes old. */
+export const agentOf = (client: SSMClient) => async (instanceId: string) => {
+  const { InstanceInformationList: [agent] = [] } = await ask('ssm:DescribeInstanceInformation', () =>
+    client.send(
+      new DescribeInstanceInformationCommand({
+        Filters: [{ Key: 'InstanceIds', Values: [instanceId] }],
+        MaxResults: 5,
+      }),
+    ),
+  );
+  return (
+    agent && { version: agent.AgentVersion ?? '', ping: agent.PingStatus ?? '', platform: agent.PlatformType ?? '' }
+  );
+};
+
+/** The version of a document that is the default now, with its hash: the run keeps to it. */
+export const pinDocument = (client: SSMClient) => async (name: string) => {
+  try {
+    const { Document: found } = await ask(`ssm:DescribeDocument ${name}`, () =>
+      client.send(new DescribeDocumentCommand({ Name: name })),
+    );
+    return { version: found?.DocumentVersion ?? '', hash: found?.Hash ?? '' };
+  } catch (error) {
+    if ((error as Error).name !== 'InvalidDocument') throw error;
+    throw new DocumentMissingError(`the SSM document ${name} is not there in this Region; deploy Freezeframe here`, {
+      cause: error,
+    });
+  }
+};
