@@ -1,0 +1,99 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2034
+# Mounts of this namespace, and which of them a path lies on.
+
+# One element a mount, in the order of mountinfo. MOUNT_NUMBER: major:minor of the superblock. MOUNT_HIDDEN: 1 when
+# another mount lies over it, so that its path leads elsewhere.
+MOUNT_POINT=() MOUNT_NUMBER=() MOUNT_ROOT=() MOUNT_TYPE=() MOUNT_SOURCE=() MOUNT_OPTS=() MOUNT_SUPER=() MOUNT_HIDDEN=()
+MOUNT_PARENT=()
+declare -gA MOUNT_INDEX=() MOUNT_CHILDREN=() MOUNT_BY_PATH=()
+
+mounts_read() {
+  local id parent number root point opts rest type source super i=0
+  MOUNT_POINT=() MOUNT_NUMBER=() MOUNT_ROOT=() MOUNT_TYPE=() MOUNT_SOURCE=() MOUNT_OPTS=() MOUNT_SUPER=() MOUNT_HIDDEN=()
+  MOUNT_PARENT=() MOUNT_INDEX=() MOUNT_CHILDREN=() MOUNT_BY_PATH=()
+  while read -r id parent number root point opts rest; do
+    # Optional fields end at a lone hyphen.
+    read_words "${rest#*- }"
+    type=${WORDS[0]:-} source=${WORDS[1]:-} super=${WORDS[2]:-}
+    unescape "$root"
+    MOUNT_ROOT[i]=$REPLY
+    unescape "$point"
+    MOUNT_POINT[i]=$REPLY
+    unescape "$source"
+    MOUNT_SOURCE[i]=$REPLY
+    MOUNT_NUMBER[i]=$number MOUNT_TYPE[i]=$type MOUNT_OPTS[i]=$opts MOUNT_SUPER[i]=$super
+    MOUNT_INDEX[$id]=$i MOUNT_PARENT[i]=$parent
+    MOUNT_CHILDREN[$parent]+=" $i"
+    i=$((i + 1))
+  done <"$FF_PROC/self/mountinfo"
+  for id in "${!MOUNT_INDEX[@]}"; do
+    i=${MOUNT_INDEX[$id]}
+    if mount_is_hidden "$id"; then
+      MOUNT_HIDDEN[i]=1
+    else
+      MOUNT_HIDDEN[i]=0
+      MOUNT_BY_PATH[${MOUNT_POINT[$i]}]=$i
+    fi
+  done
+}
+
+# Splits into WORDS at blanks, without globbing.
+read_words() {
+  local IFS=$' \t\n'
+  set -f
+  # shellcheck disable=SC2206 # splitting is the purpose
+  WORDS=($1)
+  set +f
+}
+
+# Undoes the kernel's octal escapes in paths.
+unescape() {
+  REPLY=$1
+  if [[ $REPLY == *\\* ]]; then
+    REPLY=${REPLY//\\040/ }
+    REPLY=${REPLY//\\011/$'\t'}
+    REPLY=${REPLY//\\012/$'\n'}
+    REPLY=${REPLY//\\043/#}
+    REPLY=${REPLY//\\134/\\}
+  fi
+}
+
+# A mount is hidden by one stacked upon it, or by one over a path that leads to it or to a mount it hangs on.
+mount_is_hidden() {
+  local id=$1 i=${MOUNT_INDEX[$1]} other point parent
+  for other in ${MOUNT_CHILDREN[$id]:-}; do
+    if [[ $other != "$i" && ${MOUNT_POINT[$other]} == "${MOUNT_POINT[$i]}" ]]; then return 0; fi
+  done
+  while :; do
+    parent=${MOUNT_PARENT[$i]} point=${MOUNT_POINT[$i]}
+    if [[ -z ${MOUNT_INDEX[$parent]:-} || ${MOUNT_INDEX[$parent]} == "$i" ]]; then return 1; fi
+    for other in ${MOUNT_CHILDREN[$parent]}; do
+      # Later mounts only: of two at one place the later is on top.
+      if [[ $other -gt $i && $point/ == "${MOUNT_POINT[$other]%/}"/* ]]; then return 0; fi
+    done
+    i=${MOUNT_INDEX[$parent]}
+  done
+}
+
+# Sets REPLY to the index of the mount that a real path lies on.
+mount_index_of() {
+  local path=$1
+  while [[ $path && -z ${MOUNT_BY_PATH[$path]:-} ]]; do path=${path%/*}; done
+  REPLY=${MOUNT_BY_PATH[${path:-/}]:-}
+}
+
+# Sets REPLY to the mount point under which the file system of PATH is listed (FS_MOUNT), or, when it lies on no block
+# device, to its own mount point.
+mount_of() {
+  local i
+  mount_index_of "$(readlink -m -- "$1")"
+  i=$REPLY
+  if [[ -z $i ]]; then
+    REPLY=/
+  elif [[ ${FS_AT[${MOUNT_NUMBER[$i]}]:-} ]]; then
+    REPLY=${FS_MOUNT[${FS_AT[${MOUNT_NUMBER[$i]}]}]}
+  else
+    REPLY=${MOUNT_POINT[$i]}
+  fi
+}

@@ -1,0 +1,35 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2034
+# The topology of the host. After topology_read these are filled, one element a thing, beginning at 0:
+#   FS_*    mounted file systems in freezing order                 filesystems.sh, freezable.sh
+#   MD_*    md arrays                                              arrays.sh
+#   VG_* LV_*  volume groups and logical volumes                   volume-groups.sh
+#   DISK_*  whole disks                                            blocks.sh
+#   FAULT_* what makes a whole set impossible                      faults.sh
+# Reads only; names, layers and states come from sysfs and procfs, what only LVM knows from vgs and lvs.
+
+topology_read() {
+  blocks_read
+  mounts_read
+  arrays_read
+  groups_read
+  filesystems_read
+  faults_read
+}
+
+# Sets TOPOLOGY_HASH over all that a freeze depends on and the applications that apps_detect found. Nothing in it changes
+# while a host just works: no free extents, no array state.
+topology_hash() {
+  local text='' i name
+  for ((i = 0; i < ${#FS_MOUNT[@]}; i++)); do
+    text+="fs|${FS_MOUNT[$i]}|${FS_TYPE[$i]}|${FS_DEV[$i]}|${FS_UUID[$i]}|${FS_FREEZABLE[$i]}|${FS_LV[$i]}|${FS_LAYERS[$i]}"$'\n'
+    for name in ${FS_LAYERS[$i]}; do
+      text+="layer|$name|${BLOCK_KIND[$name]:-}|${BLOCK_DETAIL[$name]:-}|${BLOCK_UUID[$name]:-}|${BLOCK_BELOW[$name]:-}"$'\n'
+    done
+  done
+  for ((i = 0; i < ${#DISK_NAME[@]}; i++)); do
+    text+="disk|${DISK_NAME[$i]}|${DISK_KIND[$i]}|${DISK_VOLUME[$i]}"$'\n'
+  done
+  for ((i = 0; i < ${#APP_DRIVER[@]}; i++)); do text+="app|${APP_DRIVER[$i]}|${APP_DIR[$i]}"$'\n'; done
+  read -r TOPOLOGY_HASH _ < <(printf '%s' "$text" | sort | sha256sum)
+}
