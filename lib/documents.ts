@@ -1,0 +1,148 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import {
+  CONTRACT,
+  DOCUMENT_PARAMETERS,
+  HOST_ERRORS,
+  PARAMETER_PATTERNS,
+  type ParameterName,
+} from '../lambdas/shared/contracts.ts';
+
+/**
+ * Puts the SSM documents together. Every document carries every script, byte for byte but for the first line: Freeze
+ * copies itself to /run and starts the holder and the watchdog from there. They are packed, since SSM takes 64 KB a
+ * document and the scripts are larger.
+ */
+export const renderDocuments = (): Record<DocumentNoun, CommandDocument> => ({
+  inspect: renderDocument('inspect'),
+  freeze: renderDocument('freeze'),
+  thaw: renderDocument('thaw'),
+});
+
+export type DocumentNoun = keyof typeof DOCUMENT_PARAMETERS;
+
+export interface CommandDocument {
+  readonly schemaVersion: '2.2';
+  readonly description: string;
+  readonly parameters: Record<string, { type: 'String'; description: string; allowedPattern: string }>;
+  readonly mainSteps: readonly [
+    {
+      readonly action: 'aws:runShellScript';
+      readonly name: string;
+      readonly precondition: { readonly StringEquals: readonly ['platformType', 'Linux'] };
+      readonly inputs: { readonly timeoutSeconds: string; readonly runCommand: readonly string[] };
+    },
+  ];
+}
+
+/** The document's script as an instance gets it, with its parameters filled in: for tests, and for a host at hand. */
+export const renderScript = (noun: DocumentNoun, parameters: Partial<Record<ParameterName, string>>): string =>
+  scriptOf(noun).replace(/\{\{ (\w+) \}\}/g, (_, name: ParameterName) => {
+    const value = parameters[name];
+    if (value === undefined || !new RegExp(PARAMETER_PATTERNS[name]).test(value)) {
+      throw new Error(`parameter ${name} of document ${noun} is ${value}; expected ${PARAMETER_PATTERNS[name]}`);
+    }
+    return value;
+  });
+
+/** What is packed into the documents, for the linter and for people. */
+export const unpackedScript = (): string => SCRIPTS.map((file) => bodyOf(readScript(file))).join('\n');
+
+/** The scripts in reading order: what all share, what the host is, what is done to it, who does it. */
+export const SCRIPTS: readonly string[] = [
+  'common.sh',
+  'errors.sh',
+  'json.sh',
+  'blocks.sh',
+  'mounts.sh',
+  'arrays.sh',
+  'volume-groups.sh',
+  'filesystems.sh',
+  'freezable.sh',
+  'faults.sh',
+  'topology.sh',
+  'modes.sh',
+  'quiet.sh',
+  'receipt.sh',
+  ...readdirSync(new URL('../ssm-documents/linux/apps/', import.meta.url))
+    .filter((file) => file.endsWith('.sh'))
+    .sort()
+    .map((file) => `apps/${file}`),
+  'inspect.sh',
+  'freeze.sh',
+  'holder.sh',
+  'watchdog.sh',
+  'thaw.sh',
+  'main.sh',
+];
+
+export const readScript = (file: string): string =>
+  readFileSync(new URL(`../ssm-documents/linux/${file}`, import.meta.url), 'utf8');
+
+const SHEBANG = '#!/bin/bash\n';
+
+export const bodyOf = (script: string): string =>
+  script.startsWith(SHEBANG) ? script.slice(SHEBANG.length) : script;
+
+/** Seconds a step may take before the agent kills it. Freeze waits out the longest lease there is, and a little. */
+const TIMEOUT_SECONDS: Record<DocumentNoun, number> = { inspect: 60, freeze: 330, thaw: 120 };
+
+const DESCRIPTIONS: Record<DocumentNoun, string> = {
+  inspect: 'Freezeframe: tells what a freeze would do on this host, and in which order. Changes nothing.',
+  freeze: 'Freezeframe: quiets the applications and file systems of this host until Thaw, at most for the lease.',
+  thaw: 'Freezeframe: releases what Freeze holds on this host and tells what was proven. Safe at any time.',
+};
+
+const PARAMETER_DESCRIPTIONS: Record<ParameterName, string> = {
+  Run: 'Id of the run: the name of its Backup execution.',
+  Apps: 'Drivers of the applications to quiet, separated by commas; or auto, or none.',
+  Mode: 'How to quiet the host.',
+  Lease: 'Seconds after which the host thaws itself.',
+  Within: 'Seconds that freezing may take.',
+  NotAfter: 'Uptime of the host in seconds after which a late freeze refuses to start.',
+  BootId: 'Boot id of the host as Inspect saw it.',
+  Topology: 'Hash of the topology as Inspect saw it.',
+  Why: 'Who asks for the thaw.',
+};
+
+const renderDocument = (noun: DocumentNoun): CommandDocument => ({
+  schemaVersion: '2.2',
+  description: DESCRIPTIONS[noun],
+  parameters: Object.fromEntries(
+    DOCUMENT_PARAMETERS[noun].map((name) => [
+      name,
+      { type: 'String', description: PARAMETER_DESCRIPTIONS[name], allowedPattern: PARAMETER_PATTERNS[name] },
+    ]),
+  ),
+  mainSteps: [
+    {
+      action: 'aws:runShellScript',
+      name: noun,
+      precondition: { StringEquals: ['platformType', 'Linux'] },
+      inputs: { timeoutSeconds: String(TIMEOUT_SECONDS[noun]), runCommand: scriptOf(noun).trimEnd().split('\n') },
+    },
+  ],
+});
+
+/** Not readable as the agent shows it, so the script says how to read it. Unpacked in memory: no file, no here-document. */
+const scriptOf = (noun: DocumentNoun): string => `#!/bin/bash
+# Freezeframe, document ${noun}, host contract ${CONTRACT}.
+# The scripts are those of ssm-documents/linux; to read them, unpack the text between the quotes: base64 -d | gzip -d
+set -Eeuo pipefail
+DOCUMENT=${noun}
+${DOCUMENT_PARAMETERS[noun].map((name) => `P_${name.toUpperCase()}='{{ ${name} }}'`).join('\n')}
+PACKED='
+${packed()}
+'
+SCRIPT=$(printf '%s' "$PACKED" | base64 -d | gzip -dc) || {
+  echo '{"contract":${CONTRACT},"error":{"code":"HostUnfit","message":"base64 or gzip is missing; install coreutils and gzip"}}'
+  exit ${HOST_ERRORS.HostUnfit}
+}
+eval "$SCRIPT"
+`;
+
+const packed = (): string =>
+  gzipSync(unpackedScript(), { level: 9 })
+    .toString('base64')
+    .replace(/.{100}/g, '$&\n')
+    .trimEnd();
