@@ -117,21 +117,25 @@ arm() {
 
 # A transient unit: its own cgroup, out of the agent's reach. Without systemd: a session of its own.
 start_role() {
-  local role=$1 common=(--quiet --unit "freezeframe-$1" --setenv "FREEZEFRAME_ROLE=$1")
-  if [ "$role" = holder ]; then common+=(--setenv "FREEZEFRAME_HOLDER=$RUN"); fi
+  local role=$1 holder='' common=(--quiet --unit "freezeframe-$1") restart=()
+  if [ "$role" = holder ]; then
+    holder=$RUN
+    common+=(--setenv "FREEZEFRAME_HOLDER=$RUN")
+  else
+    # A killed watchdog comes back and finds all in /run; a killed holder has lost its locks and must not.
+    restart=(-p Restart=on-failure -p RestartSec=100ms -p StartLimitIntervalSec=0)
+  fi
   if [ -d /run/systemd/system ]; then
     systemctl reset-failed "freezeframe-$role.service" 2>/dev/null || true
     # The oldest systemd knows neither --collect nor Restart= here.
     if systemd-run "${common[@]}" --collect --description "Freezeframe $role of $RUN" -p StandardOutput=null -p StandardError=null \
-      -p Restart=on-failure -p RestartSec=100ms -p StartLimitIntervalSec=0 bash "$ACTIVE/script" "$role" >&2 ||
+      ${restart[@]+"${restart[@]}"} bash "$ACTIVE/script" "$role" >&2 ||
       systemd-run "${common[@]}" bash "$ACTIVE/script" "$role" >&2; then
       return
     fi
     log "systemd-run refused; starting the $role in a session of its own"
   fi
-  local holder=''
-  if [ "$role" = holder ]; then holder=$RUN; fi
-  (FREEZEFRAME_ROLE=$role FREEZEFRAME_HOLDER=$holder spawn setsid bash "$ACTIVE/script" "$role") </dev/null >/dev/null 2>&1 &
+  (FREEZEFRAME_HOLDER=$holder spawn setsid bash "$ACTIVE/script" "$role") </dev/null >/dev/null 2>&1 &
 }
 
 stop_roles() {

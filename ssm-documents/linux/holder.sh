@@ -39,8 +39,6 @@ holder_freeze() {
   for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do
     still_wanted || return 1
     push_undo "app $i" || return 1
-    now_cs
-    mark_stalled "$REPLY"
     "${APP_DRIVER[$i]}_freeze" "$i" || return 1
     now_cs
     APP_LOCKED[i]=$REPLY
@@ -67,8 +65,6 @@ freeze_lvm_snapshot() {
   for i in "${!FS_MOUNT[@]}"; do
     if [ "${FS_FREEZABLE[$i]}" != 1 ] || [ -z "${FS_LV[$i]}" ]; then continue; fi
     still_wanted || return 1
-    now_cs
-    mark_stalled "$REPLY"
     lvm_take "$i" || return 1
   done
   now_cs

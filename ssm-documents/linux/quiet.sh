@@ -21,8 +21,12 @@ push_undo() { echo "$*" >>"$ACTIVE/journal"; }
 
 note() { NOTES+=("$*"); log "$*"; }
 
-# The first thing that stalls a writer opens the frozen window; each release moves its end.
-mark_stalled() { if [ -z "$STALLED_AT" ]; then STALLED_AT=$1; fi; }
+# Called right before an act that stalls writers: the first one opens the frozen window, the last release ends it.
+mark_stalled() {
+  if [ -n "$STALLED_AT" ]; then return; fi
+  now_cs
+  STALLED_AT=$REPLY
+}
 
 # Runs a command that may hang in the kernel, until DEADLINE (centiseconds). Sets COMMAND_OUTPUT to its last line of
 # words; returns its code, or 124 when it was given up on: then its pid is in STUCK, and its effect may still come.
@@ -77,8 +81,7 @@ fs_open() {
 fs_freeze() {
   local i=$1 code=0
   push_undo "fs $i" || return 1
-  now_cs
-  mark_stalled "$REPLY"
+  mark_stalled
   run_until "$WITHIN_AT" fsfreeze -f "/proc/self/fd/$((100 + i))" || code=$?
   now_cs
   if [ "$code" = 0 ]; then
@@ -203,6 +206,7 @@ lvm_take() {
   SNAP_ORIGIN[k]=$lv SNAP_NAME[k]=${lv%/*}/$name
   push_undo "lvm ${SNAP_NAME[$k]}" || return 1
   if [ "${FS_TYPE[$i]}" = btrfs ]; then sync_filesystem "${FS_MOUNT[$i]}" || true; fi
+  mark_stalled
   run_until "$WITHIN_AT" lvcreate -y -q -s "${size[@]}" -n "$name" --addtag freezeframe --addtag "freezeframe.$RUN" "$lv" || code=$?
   now_cs
   if [ "$code" = 0 ]; then

@@ -26,9 +26,8 @@ watchdog_main() {
     if [ "$REPLY" -lt "$UNTIL" ]; then continue; fi
     break
   done
-  exec 6>"$FF_RUN/lock"
-  flock 6
-  rescue watchdog
+  # As a new process: what the holder saved meanwhile is read in main.sh.
+  exec bash "$ACTIVE/script" rescue
 }
 
 # Blocks until the holder is gone or the lease is over, without a poll: the kernel frees a dead holder's lock.
@@ -54,9 +53,13 @@ await_holder() {
 # Whether the holder ends within so many seconds.
 holder_gone() { flock -w "$1" "$ACTIVE/holder.lock" true; }
 
-# Ends a freeze in the holder's place and clears away what is left of it. The caller holds the run directory's lock.
-# Argument: who does it, as the receipt's `thawedBy` has it.
-rescue() {
+# Ends a freeze in the holder's place and clears away what is left of it.
+rescue_main() {
+  exec 6>"$FF_RUN/lock"
+  flock -w 60 6 || exit 1
+  if [ ! -d "$ACTIVE" ]; then exit 0; fi
+  protect_from_oom
+  fs_open || true
   # Only the living can be in the way. The lock, not the pid, says that the holder lives.
   local pid='' tries=0
   if [ -r "$ACTIVE/holder.pid" ]; then read -r pid <"$ACTIVE/holder.pid" || pid=''; fi
@@ -68,7 +71,7 @@ rescue() {
   if [ ! -e "$ACTIVE/done" ] && [ -e "$ACTIVE/journal" ]; then
     log "thawing in the holder's place"
     rm -f "$ACTIVE/reserve"
-    THAWED_BY=$1
+    THAWED_BY=watchdog
     kill_children || true
     undo_all || true
     now_cs
@@ -76,8 +79,8 @@ rescue() {
     bury "$RUN" || true
     receipt_json
     { printf '%s\n' "$REPLY" >"$FF_RUN/receipts/.$RUN" && mv -f "$FF_RUN/receipts/.$RUN" "$FF_RUN/receipts/$RUN"; } || true
-    # A freeze that still hangs in the kernel may come true later.
-    while kill_children; do
+    # A freeze that still hangs in the kernel may come true later; and nothing is cleared away under a living holder.
+    while kill_children || is_locked "$ACTIVE/holder.lock"; do
       pause 0.2
       undo_all || true
     done
@@ -94,13 +97,4 @@ kill_children() {
     if kill -9 "${file#/proc/}" 2>/dev/null; then found=0; fi
   done < <(grep -lszx "FREEZEFRAME_HOLDER=$RUN" /proc/[0-9]*/environ)
   return "$found"
-}
-
-# The same as a process of its own, for Thaw.
-rescue_main() {
-  exec 6>"$FF_RUN/lock"
-  flock -w 30 6 || exit 1
-  if [ ! -d "$ACTIVE" ]; then exit 0; fi
-  fs_open || true
-  rescue watchdog
 }

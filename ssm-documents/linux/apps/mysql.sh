@@ -41,7 +41,7 @@ mysql_socket_of() {
 # Fills in what the server says of itself, or the problem.
 mysql_describe() {
   local i=$1 pid=$2 answer key value version='' comment='' grants='' directory='' mounts='' rest
-  if [ "$(readlink "/proc/$pid/ns/mnt" 2>/dev/null)" != "$(readlink /proc/self/ns/mnt 2>/dev/null)" ]; then
+  if [ "$(readlink "/proc/$pid/ns/pid" 2>/dev/null)" != "$(readlink /proc/self/ns/pid 2>/dev/null)" ]; then
     APP_PROBLEM[i]="process $pid runs in a container of its own; it can't be quieted from the host yet"
     return
   fi
@@ -143,6 +143,7 @@ mysql_freeze() {
   esac
   while :; do
     if [ -z "$long" ] || ! mysql_long_query "$i"; then
+      mark_stalled
       for statement in "${lock[@]}"; do
         mysql_say "$i" $((MYSQL_LOCK_WAIT + 3)) "$statement" || break
       done
