@@ -4,12 +4,15 @@ export interface Occurrence<Input> {
   when?: (input: Input) => boolean;
 }
 
+/** One planned fault; a field of the target that is left out fits every call. */
+export type Plan<Target, Fault, Input> = Partial<Target> & Occurrence<Input> & { fault: Fault };
+
 /** Planned faults as data: which call, which occurrence, what goes wrong. */
 export class Faults<Target extends object, Fault, Input = unknown> {
-  readonly #planned: { entry: Target & Occurrence<Input> & { fault: Fault }; seen: number }[] = [];
+  readonly #planned: { entry: Plan<Target, Fault, Input>; seen: number }[] = [];
 
   /** Plans a fault; the function that is returned takes it back. */
-  add(entry: Target & Occurrence<Input> & { fault: Fault }): () => void {
+  add(entry: Plan<Target, Fault, Input>): () => void {
     const planned = { entry, seen: 0 };
     this.#planned.push(planned);
     return () => {
@@ -53,7 +56,6 @@ export interface CallTarget {
   action: string;
 }
 
-/** A target's own fields decide; a field that the entry leaves out fits every call. */
 const fits = (entry: object, target: object): boolean =>
   Object.entries(target).every(([key, value]) => {
     const wanted = (entry as Record<string, unknown>)[key];

@@ -1,0 +1,258 @@
+import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { StateMachine } from 'aws-local-stepfunctions';
+import { type Adapted, adapt } from './asl.ts';
+import { realClock } from './clock.ts';
+import { AwsError } from './errors.ts';
+import { matches, targetInput } from './event-pattern.ts';
+import { Execution, executionName, type HistoryEvent, MOST_BYTES, type TaskCall } from './execution.ts';
+import { type Lambdas, TaskFailure } from './lambda.ts';
+import { SdkTasks } from './sdk-task.ts';
+import { statesOperations } from './states-operations.ts';
+import type { RuleTarget, Stack, StateMachineResource } from './template.ts';
+import type { Operations } from './world.ts';
+
+/**
+ * Runs a stack's state machines as they were synthesised: Lambda tasks in their shipped bundles, SDK tasks against the
+ * endpoint, and the EventBridge rules that wait for an execution's end. The gaps of the interpreter stand in asl.ts.
+ */
+export class StepFunctions {
+  readonly executions: Execution[] = [];
+  /** EventBridge events that were sent, whether a rule wanted them or not. */
+  readonly events: StatusEvent[] = [];
+  /** Deliveries to a rule's target that failed for good. */
+  readonly deadLetters: { target: RuleTarget; input: unknown; error: string }[] = [];
+  /** What was published to SNS. */
+  readonly published: unknown[] = [];
+  /** As the `states` service of the endpoint. */
+  readonly operations: Operations = statesOperations(this);
+  onEvent: ((event: HistoryEvent) => void) | undefined;
+  /** EventBridge delivers at best effort: a test may lose events here. */
+  loseEvent: ((event: StatusEvent) => boolean) | undefined;
+  readonly #options: StepFunctionsOptions;
+  readonly #sdk: SdkTasks;
+  readonly #adapted = new Map<string, Adapted>();
+  readonly #pending = new Set<Promise<unknown>>();
+
+  constructor(options: StepFunctionsOptions) {
+    this.#options = options;
+    this.#sdk = new SdkTasks((roleArn) => options.sdkConfig(roleArn));
+  }
+
+  /** Starts an execution; a name that is open with the same input gives that execution, any other use of it is an error. */
+  start(machine: string, input: unknown = {}, name: string = executionName()): Execution {
+    const resource = this.machine(machine);
+    if (!/^[A-Za-z0-9_-]{1,80}$/.test(name)) throw new AwsError('InvalidName', `Invalid Name: '${name}'`);
+    if (Buffer.byteLength(JSON.stringify(input)) > MOST_BYTES) {
+      throw new AwsError('InvalidExecutionInput', 'The input exceeds 256 KiB');
+    }
+    const known = this.executions.find((execution) => execution.machine === resource && execution.name === name);
+    if (known) {
+      if (known.status === 'RUNNING' && isDeepStrictEqual(known.input, input)) return known;
+      throw new AwsError('ExecutionAlreadyExists', `Execution Already Exists: '${known.arn}'`);
+    }
+    const execution = new Execution({
+      machine: resource,
+      adapted: this.#adapt(resource),
+      name,
+      input,
+      timeScale: this.#options.timeScale ?? 1,
+      task: (call) => this.#task(call),
+      onEvent: (event) => this.onEvent?.(event),
+      onEnd: (ended) => this.#announce(ended),
+    });
+    this.executions.push(execution);
+    this.#track(execution.ended);
+    this.#announce(execution);
+    return execution;
+  }
+
+  /** Starts an execution and waits for its end. */
+  async run(machine: string, input: unknown = {}, name?: string): Promise<Execution> {
+    return await this.start(machine, input, name).ended;
+  }
+
+  /** Waits until no execution runs and no event is on its way: the rescue's work is done then, too. */
+  async idle(): Promise<void> {
+    while (this.#pending.size > 0) await Promise.allSettled([...this.#pending]);
+  }
+
+  machine(nameOrArn: string): StateMachineResource {
+    const found = this.#options.stack.stateMachines.find(({ name, arn }) => name === nameOrArn || arn === nameOrArn);
+    if (!found) throw new AwsError('StateMachineDoesNotExist', `State Machine Does Not Exist: '${nameOrArn}'`);
+    return found;
+  }
+
+  close(): void {
+    for (const execution of this.executions) execution.stop();
+    this.#sdk.close();
+  }
+
+  #adapt(machine: StateMachineResource): Adapted {
+    const known = this.#adapted.get(machine.arn);
+    if (known) return known;
+    try {
+      // Validates the definition as it was synthesised; what is adapted later is not valid any more (fractions of seconds).
+      new StateMachine(machine.definition as never, { validationOptions: { checkPaths: true, checkArn: true } });
+    } catch (error) {
+      throw new AwsError('InvalidDefinition', (error as Error).message);
+    }
+    const { timeScale = 1, timeoutScale = 1 } = this.#options;
+    const adapted = adapt(machine.definition, { time: timeScale, timeout: timeoutScale });
+    this.#adapted.set(machine.arn, adapted);
+    return adapted;
+  }
+
+  async #task(call: TaskCall): Promise<unknown> {
+    const { resource, input, name, execution } = call;
+    const own = this.#options.integrations?.[resource];
+    if (own) return await own(input, call);
+    if (resource.startsWith('arn:aws:lambda:')) return await this.#options.lambdas.invoke(resource, input, name);
+    const service = resource.replace(/^arn:aws:states:[^:]*:[^:]*:/, '');
+    if (service === 'lambda:invoke') {
+      const { FunctionName = '', Payload } = input as { FunctionName?: string; Payload?: unknown };
+      const payload = await this.#options.lambdas.invoke(FunctionName, Payload, name);
+      return { ExecutedVersion: '$LATEST', Payload: payload, StatusCode: 200 };
+    }
+    if (service.startsWith('states:startExecution')) return await this.#child(call, service);
+    if (service === 'sns:publish') {
+      this.published.push(input);
+      return { MessageId: randomUUID() };
+    }
+    const [kind, sdk = '', action = ''] = service.split(':');
+    if (kind === 'aws-sdk') return await this.#sdk.call(sdk, action, input, execution.machine.roleArn);
+    throw new Error(`state '${name}': the lab does not play ${resource}`);
+  }
+
+  /** Another machine's execution; with `.sync` its end is waited for, and it is stopped when the parent is. */
+  async #child(call: TaskCall, service: string): Promise<unknown> {
+    const {
+      StateMachineArn = '',
+      Input = {},
+      Name,
+    } = call.input as { StateMachineArn?: string; Input?: unknown; Name?: string };
+    const input: unknown = typeof Input === 'string' ? JSON.parse(Input) : Input;
+    let child: Execution;
+    try {
+      child = this.start(StateMachineArn, input, Name);
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error;
+      throw new TaskFailure(`StepFunctions.${error.code}Exception`, error.message);
+    }
+    if (!service.includes('.sync'))
+      return { ExecutionArn: child.arn, StartDate: new Date(child.startedAt).toISOString() };
+    const stop = () => child.stop();
+    call.signal.addEventListener('abort', stop, { once: true });
+    await child.ended;
+    call.signal.removeEventListener('abort', stop);
+    const parsed = service.endsWith(':2');
+    const text = (value: unknown) => (parsed ? value : JSON.stringify(value));
+    const description = {
+      ExecutionArn: child.arn,
+      StateMachineArn: child.machine.arn,
+      Name: child.name,
+      Status: child.status,
+      StartDate: child.startedAt,
+      StopDate: child.stoppedAt,
+      Input: child.status === 'SUCCEEDED' ? text(child.input) : JSON.stringify(child.input),
+    };
+    if (child.status === 'SUCCEEDED') return { ...description, Output: text(child.output) };
+    // Whatever the child died of, its parent sees a failed task; the child's own error is in the cause.
+    throw new TaskFailure(
+      'States.TaskFailed',
+      JSON.stringify({ ...description, Error: child.error, Cause: child.cause }),
+    );
+  }
+
+  /** The event of a status change, to every rule that wants it. */
+  #announce(execution: Execution): void {
+    const { stack } = this.#options;
+    const event: StatusEvent = {
+      version: '0',
+      id: randomUUID(),
+      'detail-type': 'Step Functions Execution Status Change',
+      source: 'aws.states',
+      account: stack.account,
+      time: new Date().toISOString(),
+      region: stack.region,
+      resources: [execution.arn],
+      detail: {
+        executionArn: execution.arn,
+        stateMachineArn: execution.machine.arn,
+        name: execution.name,
+        status: execution.status,
+        startDate: execution.startedAt,
+        stopDate: execution.stoppedAt ?? null,
+        input: JSON.stringify(execution.input),
+        output: execution.status === 'SUCCEEDED' ? JSON.stringify(execution.output) : null,
+        error: execution.error ?? null,
+        cause: execution.cause ?? null,
+      },
+    };
+    this.events.push(event);
+    if (this.loseEvent?.(event)) return;
+    for (const rule of stack.rules) {
+      if (!rule.enabled || !matches(rule.pattern, event)) continue;
+      for (const target of rule.targets) this.#track(this.#deliver(target, targetInput({ ...event }, target)));
+    }
+  }
+
+  async #deliver(target: RuleTarget, input: unknown): Promise<void> {
+    // After whoever waited for the execution's end has gone on: delivery is never at once.
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      if (target.arn.includes(':stateMachine:')) {
+        this.start(target.arn, input);
+      } else if (target.arn.startsWith('arn:aws:lambda:')) {
+        await this.#invokeLater(target.arn, input);
+      } else {
+        throw new Error(`the lab does not deliver to ${target.arn}`);
+      }
+    } catch (error) {
+      this.deadLetters.push({ target, input, error: `${(error as Error).name}: ${(error as Error).message}` });
+    }
+  }
+
+  /** An asynchronous invocation: Lambda tries it three times, after one and two minutes. */
+  async #invokeLater(arn: string, input: unknown): Promise<void> {
+    for (const minutes of [1, 2, 0]) {
+      try {
+        await this.#options.lambdas.invoke(arn, input);
+        return;
+      } catch (error) {
+        if (minutes === 0) throw error;
+        await realClock.sleep(minutes * 60_000 * (this.#options.timeScale ?? 1));
+      }
+    }
+  }
+
+  #track(work: Promise<unknown>): void {
+    this.#pending.add(work);
+    void work.finally(() => this.#pending.delete(work));
+  }
+}
+
+export interface StepFunctionsOptions {
+  readonly stack: Stack;
+  readonly lambdas: Lambdas;
+  /** Configuration of an SDK client that acts in the name of a role. */
+  readonly sdkConfig: (roleArn: string) => object;
+  /** Multiplies waits and retry intervals. @default 1 */
+  readonly timeScale?: number;
+  /** Multiplies the timeouts of tasks and machines. @default 1 */
+  readonly timeoutScale?: number;
+  /** Resources that the lab does not know itself, by their whole name. */
+  readonly integrations?: Record<string, (input: unknown, call: TaskCall) => Promise<unknown>>;
+}
+
+export interface StatusEvent {
+  version: string;
+  id: string;
+  'detail-type': string;
+  source: string;
+  account: string;
+  time: string;
+  region: string;
+  resources: string[];
+  detail: Record<string, unknown>;
+}
