@@ -81,8 +81,7 @@ export const readScript = (file: string): string =>
 
 const SHEBANG = '#!/bin/bash\n';
 
-export const bodyOf = (script: string): string =>
-  script.startsWith(SHEBANG) ? script.slice(SHEBANG.length) : script;
+export const bodyOf = (script: string): string => (script.startsWith(SHEBANG) ? script.slice(SHEBANG.length) : script);
 
 /** Seconds a step may take before the agent kills it. Freeze waits out the longest lease there is, and a little. */
 const TIMEOUT_SECONDS: Record<DocumentNoun, number> = { inspect: 60, freeze: 330, thaw: 120 };

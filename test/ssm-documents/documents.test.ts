@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import {
+  CONTRACT,
+  DOCUMENT_PARAMETERS,
+  HOST_ERRORS,
+  HostFailure,
+  PARAMETER_PATTERNS,
+} from '../../lambdas/shared/contracts.ts';
+import { bodyOf, type DocumentNoun, readScript, renderDocuments, renderScript, SCRIPTS } from '../../lib/documents.ts';
+import { withFunctions } from './fake-host.ts';
+
+const NOUNS = Object.keys(DOCUMENT_PARAMETERS) as DocumentNoun[];
+const documents = renderDocuments();
+const linesOf = (noun: DocumentNoun) => documents[noun].mainSteps[0].inputs.runCommand;
+const unpack = (noun: DocumentNoun): string => {
+  const lines = linesOf(noun);
+  const begin = lines.indexOf("PACKED='");
+  return gunzipSync(Buffer.from(lines.slice(begin + 1, lines.indexOf("'", begin)).join(''), 'base64')).toString();
+};
+
+const bash = (script: string, ...options: string[]) =>
+  spawnSync('bash', options, { input: script, encoding: 'utf8', env: { PATH: process.env.PATH ?? '' } });
+
+test('a document has less than the 64 KB that SSM takes, with room for every parameter', () => {
+  for (const noun of NOUNS) {
+    const bytes = Buffer.byteLength(JSON.stringify(documents[noun]));
+    assert.ok(bytes < 60_000, `${noun} has ${bytes} bytes`);
+  }
+});
+
+test('a document is one step for Linux, run by bash, with a time limit that the agent accepts', () => {
+  for (const noun of NOUNS) {
+    assert.equal(documents[noun].mainSteps.length, 1);
+    const [step] = documents[noun].mainSteps;
+    assert.equal(step.action, 'aws:runShellScript');
+    assert.deepEqual(step.precondition, { StringEquals: ['platformType', 'Linux'] });
+    assert.equal(linesOf(noun)[0], '#!/bin/bash');
+    const seconds = Number(step.inputs.timeoutSeconds);
+    assert.ok(seconds >= 5 && seconds <= 172_800);
+  }
+});
+
+test('a document takes the parameters of the contract, each with its anchored pattern, each assigned once', () => {
+  for (const noun of NOUNS) {
+    assert.deepEqual(Object.keys(documents[noun].parameters), [...DOCUMENT_PARAMETERS[noun]]);
+    for (const name of DOCUMENT_PARAMETERS[noun]) {
+      const parameter = documents[noun].parameters[name];
+      assert.equal(parameter?.type, 'String');
+      assert.equal(parameter?.allowedPattern, PARAMETER_PATTERNS[name]);
+      assert.match(parameter?.allowedPattern ?? '', /^\^.*\$$/);
+      assert.equal(linesOf(noun).filter((line) => line === `P_${name.toUpperCase()}='{{ ${name} }}'`).length, 1);
+    }
+  }
+});
+
+test('nothing but the parameters is left for SSM to substitute', () => {
+  for (const noun of NOUNS) {
+    const places = linesOf(noun).join('\n').match(/\{\{.*?\}\}/g) ?? [];
+    assert.deepEqual(places, DOCUMENT_PARAMETERS[noun].map((name) => `{{ ${name} }}`));
+  }
+  // An agent that unpacked would substitute too; and `{{` in a file would surprise whoever unpacks one day.
+  for (const file of SCRIPTS) assert.ok(!readScript(file).includes('{{'), file);
+});
+
+test('a document carries every script as it stands in the repository', () => {
+  for (const noun of NOUNS) {
+    const unpacked = unpack(noun);
+    for (const file of SCRIPTS) assert.ok(unpacked.includes(bodyOf(readScript(file))), `${noun} lacks ${file}`);
+  }
+  const there = readdirSync(new URL('../../ssm-documents/linux', import.meta.url), { recursive: true, encoding: 'utf8' });
+  assert.deepEqual(there.filter((file) => file.endsWith('.sh')).sort(), [...SCRIPTS].sort());
+});
+
+test('a rendered script is bash, packed and unpacked', () => {
+  const parameters = { Apps: 'auto', Run: 'r', Mode: 'app-only', Lease: '30', Within: '10', NotAfter: '1', Why: 'asked' };
+  const hashes = { BootId: '0'.repeat(36), Topology: '0'.repeat(64) };
+  for (const noun of NOUNS) {
+    for (const script of [renderScript(noun, { ...parameters, ...hashes }), unpack(noun)]) {
+      const { status, stderr } = bash(script, '-n');
+      assert.equal(status, 0, stderr);
+    }
+  }
+});
+
+test('a parameter that its pattern refuses renders nothing', () => {
+  assert.throws(() => renderScript('inspect', { Apps: "a'; id; '" }), /parameter Apps/);
+  assert.throws(() => renderScript('inspect', {}), /parameter Apps/);
+});
+
+test('a host without gzip says so, instead of ending without an answer', () => {
+  const { status, stdout } = bash(`gzip() { return 127; }\n${renderScript('inspect', { Apps: 'auto' })}`);
+  assert.equal(status, HOST_ERRORS.HostUnfit);
+  assert.equal(HostFailure.parse(JSON.parse(stdout)).error.code, 'HostUnfit');
+});
+
+test('every error of the contract ends the document with its own exit code and one JSON document', () => {
+  for (const [name, code] of Object.entries(HOST_ERRORS)) {
+    const { status, stdout } = bash(withFunctions(`fail ${name} 'say "what" to do'`));
+    assert.equal(status, code, name);
+    assert.deepEqual(JSON.parse(stdout), { contract: CONTRACT, error: { code: name, message: 'say "what" to do' } });
+  }
+});
+
+test('an exit code is never one that the agent has a use for', () => {
+  for (const code of Object.values(HOST_ERRORS)) assert.ok(code >= 10 && code <= 40);
+});
