@@ -137,7 +137,11 @@ const unquietOf = (topology: InspectAnswer, apps: string): string => {
     .join('; ');
 };
 
-/** Drivers with a server that can be quieted. Freeze quiets these even where another one keeps the grade down. */
-const readyDrivers = (topology: InspectAnswer): string[] => [
-  ...new Set(topology.apps.filter((app) => app.ready).map((app) => app.driver)),
-];
+/**
+ * Drivers whose servers can all be quieted: Freeze refuses one that has a server which can't. What is quieted restores
+ * better, even where another application keeps the grade down.
+ */
+const readyDrivers = (topology: InspectAnswer): string[] => {
+  const unready = new Set(topology.apps.filter((app) => !app.ready).map((app) => app.driver));
+  return [...new Set(topology.apps.map((app) => app.driver))].filter((driver) => !unready.has(driver));
+};

@@ -2,6 +2,7 @@ import type { InspectAnswer, Run } from '../shared/contracts.ts';
 import { appName, homesOf } from '../shared/coverage.ts';
 import {
   BadTagError,
+  HostError,
   MemberExcludedError,
   NothingToSnapshotError,
   TooManyExcludedError,
@@ -72,13 +73,8 @@ const isExcluded = ({ volumeId, tags }: Volume): boolean => {
   throw new BadTagError(`${volumeId} is tagged ${USER_TAGS.exclude} = ${value}; it may be true or false`);
 };
 
-/** Volume ids by the kernel names of the host's disks. */
+/** Volume ids by the kernel names of the host's disks. Disks that are no EBS volume of the instance are left out. */
 const disksByVolume = (instance: Instance, topology: InspectAnswer): Map<string, string> => {
-  const used = new Set([
-    ...topology.filesystems.filter((fs) => fs.freezable).flatMap((fs) => fs.disks),
-    ...topology.arrays.flatMap((array) => array.disks),
-    ...topology.groups.flatMap((group) => group.disks),
-  ]);
   const found = new Map<string, string>();
   for (const { name, kind, volumeId } of topology.disks) {
     // NVMe disks tell their volume; Xen disks have no serial, but EC2's device name up to its prefix.
@@ -87,13 +83,9 @@ const disksByVolume = (instance: Instance, topology: InspectAnswer): Map<string,
     );
     if (attached) {
       found.set(name, attached.volumeId);
-    } else if (kind === 'ebs') {
+    } else if (kind === 'ebs' && volumeId) {
       throw new VolumesMismatchError(
-        `the host sees the EBS disk ${name} (${volumeId || 'no serial'}), but EC2 does not have it attached; if it was attached or detached just now, start the run again`,
-      );
-    } else if (used.has(name)) {
-      throw new VolumesMismatchError(
-        `the host's disk ${name} carries file systems, and it is no EBS volume of this instance: no snapshot can hold it; move the data to EBS`,
+        `the host sees the EBS volume ${volumeId} (${name}), but EC2 does not have it attached; if it was attached or detached just now, start the run again`,
       );
     }
   }
@@ -103,23 +95,38 @@ const disksByVolume = (instance: Instance, topology: InspectAnswer): Map<string,
 /** `/dev/sdf` and `/dev/xvdf` are the kernel's xvdf; `/dev/sda1` is its disk xvda. */
 const xenName = (device: string): string => device.replace('/dev/', '').replace(/^sd/, 'xvd').replace(/\d+$/, '');
 
-/** What is of use only as a whole: file systems, arrays, volume groups, and all of what an application has. */
+/** What is of use only as a whole must lie on members of the set as a whole, or not at all. */
 const refuseTornUnits = (topology: InspectAnswer, volumeOf: Map<string, string>, excluded: Set<string>): void => {
-  const units = [
-    ...topology.filesystems.map((fs) => ({ what: `file system ${fs.mount}`, disks: fs.disks })),
-    ...topology.arrays.map((array) => ({ what: `array ${array.name}`, disks: array.disks })),
-    ...topology.groups.map((group) => ({ what: `volume group ${group.name}`, disks: group.disks })),
-    ...topology.apps.map((app) => ({
-      what: appName(app),
-      disks: homesOf(topology, app).flatMap((home) => home?.disks ?? []),
-    })),
-  ];
-  for (const { what, disks } of units) {
-    const volumes = disks.map((disk) => volumeOf.get(disk) ?? '');
-    const out = volumes.filter((volumeId) => excluded.has(volumeId));
-    if (out.length === 0 || out.length === volumes.length) continue;
-    throw new MemberExcludedError(
-      `${[...new Set(out)].join(', ')} is tagged ${USER_TAGS.exclude} = true, but ${what} lies on it and on other volumes, and part of it would be of no use; take the tag off, or exclude all of ${[...new Set(volumes)].join(', ')}`,
-    );
+  const isOut = (disk: string) => excluded.has(volumeOf.get(disk) ?? '');
+  for (const { what, disks, mayBeLeftOut } of unitsOf(topology)) {
+    const strange = disks.filter((disk) => !volumeOf.has(disk));
+    if (strange.length > 0 && !(mayBeLeftOut && strange.length === disks.length)) {
+      // A Xen host can't tell its instance store from EBS: only here does it show.
+      throw new HostError(
+        'InstanceStoreMember',
+        `${what} lies on ${strange.join(', ')}, which is no EBS volume of this instance: no snapshot can hold it; move it to EBS volumes alone`,
+      );
+    }
+    const out = disks.filter(isOut).map((disk) => volumeOf.get(disk));
+    if (out.length > 0 && !(mayBeLeftOut && out.length === disks.length)) {
+      throw new MemberExcludedError(
+        `${[...new Set(out)].join(', ')} is tagged ${USER_TAGS.exclude} = true, but ${what} lies on it${mayBeLeftOut ? ' and on other volumes, and a part of it would be of no use' : ''}; take the tag off, or leave out the whole: ${mayBeLeftOut ? 'every volume of it' : `name only the other applications in ${USER_TAGS.apps}`}`,
+      );
+    }
   }
 };
+
+/**
+ * File systems, arrays and volume groups may be left out as a whole. Applications that are to be quieted may not: the
+ * grade would speak of data that the set does not hold.
+ */
+const unitsOf = (topology: InspectAnswer) => [
+  ...topology.filesystems.map((fs) => ({ what: `file system ${fs.mount}`, disks: fs.disks, mayBeLeftOut: true })),
+  ...topology.arrays.map((array) => ({ what: `array ${array.name}`, disks: array.disks, mayBeLeftOut: true })),
+  ...topology.groups.map((group) => ({ what: `volume group ${group.name}`, disks: group.disks, mayBeLeftOut: true })),
+  ...topology.apps.map((app) => ({
+    what: appName(app),
+    disks: homesOf(topology, app).flatMap((home) => home?.disks ?? []),
+    mayBeLeftOut: false,
+  })),
+];

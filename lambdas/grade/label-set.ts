@@ -1,0 +1,75 @@
+import type { GradeInput, TakenSet, Verdict } from '../shared/contracts.ts';
+import { SET_TAGS, UNPROVEN } from '../shared/names.ts';
+
+interface SeenSnapshot {
+  snapshotId: string;
+  volumeId: string;
+  startTime: string;
+  state: string;
+}
+
+/** The catalogue of sets: the tags of their snapshots. */
+export interface Catalogue {
+  ofRun(run: string): Promise<SeenSnapshot[]>;
+  tag(snapshotIds: readonly string[], tags: Record<string, string>): Promise<void>;
+}
+
+export interface FoundSet {
+  set: TakenSet | undefined;
+  /** Snapshots of this run that are no part of the set: of a request whose answer was lost. */
+  strays: string[];
+}
+
+/**
+ * The set of a run, and what else bears the run's tag. A set whose answer was lost turns up here even when no state ever
+ * heard of it: it can't be proven to have been taken while the host was frozen, but it is not leaked either.
+ */
+export const findSet = async (
+  { run, volumes, snapshots }: GradeInput,
+  { ofRun }: Pick<Catalogue, 'ofRun'>,
+): Promise<FoundSet> => {
+  const seen = await ofRun(run);
+  const set = snapshots ?? adopted(seen, volumes.length);
+  const members = new Set(set?.snapshots.map(({ snapshotId }) => snapshotId));
+  return { set, strays: seen.map(({ snapshotId }) => snapshotId).filter((id) => !members.has(id)) };
+};
+
+/** One request's snapshots share their start time; of several such sets, the first whole one. */
+const adopted = (seen: readonly SeenSnapshot[], size: number): TakenSet | undefined => {
+  const starts = Object.entries(Object.groupBy(seen, ({ startTime }) => startTime)).sort(([a], [b]) =>
+    a.localeCompare(b),
+  );
+  const [startTime, snapshots = []] = starts.find(([, members]) => members?.length === size) ?? starts[0] ?? [];
+  if (startTime === undefined) return undefined;
+  return {
+    startTime,
+    snapshots: snapshots.map(({ snapshotId, volumeId }) => ({ snapshotId, volumeId })),
+    requestedAt: Date.parse(startTime),
+    answeredAt: Date.parse(startTime),
+    whileFrozen: false,
+  };
+};
+
+/** Writes the verdict on the set. The grade comes last: until the set is labelled as a whole, it says `unproven`. */
+export const labelSet = async (
+  { run, volumes }: Pick<GradeInput, 'run' | 'volumes'>,
+  { set, strays }: FoundSet,
+  verdict: Verdict,
+  { tag }: Pick<Catalogue, 'tag'>,
+): Promise<void> => {
+  // Out of the set, so that nobody restores from two of them at once.
+  if (strays.length > 0) await tag(strays, { [SET_TAGS.set]: `${run}-stray`, [SET_TAGS.grade]: UNPROVEN });
+  if (!set || set.snapshots.length === 0) return;
+
+  for (const { snapshotId, volumeId } of set.snapshots) {
+    const device = volumes.find((volume) => volume.volumeId === volumeId)?.device;
+    await tag([snapshotId], { [SET_TAGS.volume]: volumeId, ...(device ? { [SET_TAGS.device]: device } : {}) });
+  }
+  await tag(
+    set.snapshots.map(({ snapshotId }) => snapshotId),
+    {
+      [SET_TAGS.grade]: verdict.grade ?? UNPROVEN,
+      ...(verdict.windowMs === null ? {} : { [SET_TAGS.windowMs]: String(verdict.windowMs) }),
+    },
+  );
+};
