@@ -95,3 +95,19 @@ apps_detect() {
     if [ "$1" = auto ] || [[ $list == *",$driver,"* ]]; then "${driver}_detect"; fi
   done
 }
+
+# Forgets the found applications whose driver is not in LIST: none, or drivers separated by commas.
+apps_keep() {
+  local i list=",$1," kept=()
+  for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do
+    if [[ $list == *",${APP_DRIVER[$i]},"* ]]; then kept+=("$i"); fi
+  done
+  local driver=() name=() dir=() mounts=() ready=() problem=() ref=()
+  for i in ${kept[@]+"${kept[@]}"}; do
+    driver+=("${APP_DRIVER[$i]}") name+=("${APP_NAME[$i]}") dir+=("${APP_DIR[$i]}") mounts+=("${APP_MOUNTS[$i]}")
+    ready+=("${APP_READY[$i]}") problem+=("${APP_PROBLEM[$i]}") ref+=("${APP_REF[$i]}")
+  done
+  APP_DRIVER=(${driver[@]+"${driver[@]}"}) APP_NAME=(${name[@]+"${name[@]}"}) APP_DIR=(${dir[@]+"${dir[@]}"})
+  APP_MOUNTS=(${mounts[@]+"${mounts[@]}"}) APP_READY=(${ready[@]+"${ready[@]}"})
+  APP_PROBLEM=(${problem[@]+"${problem[@]}"}) APP_REF=(${ref[@]+"${ref[@]}"})
+}

@@ -73,7 +73,7 @@ preflight() {
   fi
   mode_possible "$MODE" || fail ModeNotPossible "$REPLY"
 
-  apps_detect "$P_APPS"
+  apps_keep "$P_APPS"
   local i found=','
   for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do
     found+="${APP_DRIVER[$i]},"
@@ -88,8 +88,8 @@ preflight() {
 
 # From here on the host thaws itself when the lease is over.
 arm() {
-  if ! { mkdir "$ACTIVE" && mkfifo "$ACTIVE/control" && : >"$ACTIVE/journal" && cp "$0" "$ACTIVE/script" &&
-    printf '%s\n' "$RUN" >"$ACTIVE/run"; }; then
+  if ! { mkdir "$ACTIVE" && mkfifo "$ACTIVE/control" && : >"$ACTIVE/journal" &&
+    printf '%s\n' 'set -Eeuo pipefail' "$SCRIPT" >"$ACTIVE/script" && printf '%s\n' "$RUN" >"$ACTIVE/run"; }; then
     rm -rf "$ACTIVE"
     fail HostUnfit "can't write to $ACTIVE; make room in /run"
   fi
