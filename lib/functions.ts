@@ -1,0 +1,17 @@
+import { join } from 'node:path';
+
+/** The Lambda functions of the Backup workflow, one folder in `lambdas/` each, and the seconds that each may take. */
+export const FUNCTIONS = {
+  'inspect-host': { timeoutSeconds: 120 },
+  'create-snapshots': { timeoutSeconds: 60 },
+  // The longest lease is 300 s; the function itself gives up when its run's lease is too short to go on.
+  freeze: { timeoutSeconds: 330 },
+  thaw: { timeoutSeconds: 90 },
+  grade: { timeoutSeconds: 60 },
+  'check-snapshots': { timeoutSeconds: 60 },
+  discard: { timeoutSeconds: 120 },
+} as const satisfies Record<string, { timeoutSeconds: number }>;
+export type FunctionName = keyof typeof FUNCTIONS;
+
+/** Where `npm run build` puts the bundles, one folder for each function. */
+export const BUNDLES = join(import.meta.dirname, '../dist');
