@@ -1,0 +1,41 @@
+import { Construct } from 'constructs';
+import type { HostDocuments } from './host-documents.ts';
+import { mayDeleteSets, mayLabelSets, mayLook, mayPin, mayRun, mayTakeSets } from './permissions.ts';
+import { StepFunction } from './step-function.ts';
+
+export interface BackupStepsProps {
+  readonly documents: HostDocuments;
+}
+
+/** The functions behind the states of Backup, each with the rights that its step needs and no others. */
+export class BackupSteps extends Construct {
+  readonly inspectHost = new StepFunction(this, 'InspectHost', { name: 'inspect-host' });
+  /** Serves *Rehearse*, *Create snapshots* and *Create snapshots unfrozen*: what was rehearsed is what happens. */
+  readonly createSnapshots = new StepFunction(this, 'CreateSnapshots', { name: 'create-snapshots' });
+  readonly freeze = new StepFunction(this, 'Freeze', { name: 'freeze' });
+  readonly thaw = new StepFunction(this, 'Thaw', { name: 'thaw' });
+  readonly grade = new StepFunction(this, 'Grade', { name: 'grade' });
+  readonly checkSnapshots = new StepFunction(this, 'CheckSnapshots', { name: 'check-snapshots' });
+  readonly discard = new StepFunction(this, 'Discard', { name: 'discard' });
+
+  constructor(scope: Construct, id: string, { documents }: BackupStepsProps) {
+    super(scope, id);
+
+    mayLook(this.inspectHost, 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ssm:DescribeInstanceInformation');
+    mayPin(this.inspectHost, documents.forInspect, documents.forFreeze, documents.forThaw);
+    mayRun(this.inspectHost, documents.forInspect);
+
+    mayLook(this.createSnapshots, 'ec2:DescribeSnapshots', 'ec2:DescribeVolumes');
+    mayTakeSets(this.createSnapshots);
+
+    mayRun(this.freeze, documents.forFreeze);
+    mayRun(this.thaw, documents.forThaw);
+
+    mayLabelSets(this.grade);
+
+    mayLook(this.checkSnapshots, 'ec2:DescribeSnapshots');
+
+    mayLook(this.discard, 'ec2:DescribeSnapshots');
+    mayDeleteSets(this.discard);
+  }
+}

@@ -1,0 +1,206 @@
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
+import * as tasks from 'aws-cdk-lib/aws-stepfunctions-tasks';
+import { Construct } from 'constructs';
+import type { RunPolicy } from '../lambdas/shared/contracts.ts';
+import { BACKUP, STATES } from '../lambdas/shared/names.ts';
+import { acknowledgeWildcard } from './acknowledge.ts';
+import type { BackupSteps } from './backup-steps.ts';
+import type { Receipts } from './receipts.ts';
+import { HARMLESS, THROTTLED, UNTIL_TAKEN, UNTIL_THAWED } from './retries.ts';
+import { StepFunction } from './step-function.ts';
+
+export interface BackupWorkflowProps {
+  readonly steps: BackupSteps;
+  readonly receipts: Receipts;
+  /** The policies of the plan, by name. */
+  readonly policies: Record<string, RunPolicy>;
+}
+
+/** One backup of one instance: `{"instanceId":"i-…"}` in, a graded snapshot set out; red when it missed its grade. */
+export class BackupWorkflow extends Construct {
+  readonly stateMachine: sfn.StateMachine;
+
+  constructor(scope: Construct, id: string, props: BackupWorkflowProps) {
+    super(scope, id);
+    const { steps } = props;
+
+    // What is there, what can be frozen, in which order and why. Its output is the run that all later states carry on.
+    const inspectHost = this.step(STATES.inspect, steps.inspectHost, {
+      payload: { input: ALL, run: sfn.JsonPath.stringAt('$$.Execution.Name'), policies: props.policies },
+    }).addRetry(THROTTLED);
+
+    // The very function that will take the set asks EC2 whether it may, and is warm then.
+    const rehearse = this.step(STATES.rehearse, steps.createSnapshots, {
+      payload: { act: 'rehearse', run: ALL },
+      resultPath: sfn.JsonPath.DISCARD,
+    }).addRetry(THROTTLED);
+
+    const anythingToFreeze = new sfn.Choice(this, 'Is there anything to freeze?');
+
+    // Answers as soon as the host is frozen; the holder and its watchdog stay behind on the host. A freeze is never
+    // tried again: whatever the first try left is thawed.
+    const freeze = this.step(STATES.freeze, steps.freeze, { resultPath: '$.frozen' });
+
+    // One CreateSnapshots call for all volumes, never sent twice.
+    const createSnapshots = this.step(STATES.createSnapshots, steps.createSnapshots, {
+      payload: { act: 'frozen', run: ALL },
+      resultPath: '$.snapshots',
+    });
+
+    // Whatever happened. Brings back the host's receipt.
+    const thaw = this.step(STATES.thaw, steps.thaw, { resultPath: '$.thawed' }).addRetry(UNTIL_THAWED);
+
+    const setTaken = new sfn.Choice(this, 'Was a set taken?');
+
+    // A set that proves nothing but its one point in time is better than none.
+    const createUnfrozen = this.step(STATES.createUnfrozen, steps.createSnapshots, {
+      payload: { act: 'unfrozen', run: ALL },
+      resultPath: '$.snapshots',
+    }).addRetry(UNTIL_TAKEN);
+
+    // What the evidence proves, no more. Its output replaces the run; `error` is in it when the run must end red.
+    const grade = this.step(STATES.grade, steps.grade).addRetry(THROTTLED);
+
+    const storeReceipt = this.storeReceipt(props.receipts).addRetry(HARMLESS);
+
+    const keepSet = new sfn.Choice(this, 'Keep the set?');
+
+    const wait = new sfn.Wait(this, 'Wait for snapshots', { time: sfn.WaitTime.secondsPath('$.progress.waitSeconds') });
+    const checkSnapshots = this.step(STATES.checkSnapshots, steps.checkSnapshots, {
+      resultPath: '$.progress',
+    }).addRetry(THROTTLED);
+    const completed = new sfn.Choice(this, 'Are they completed?');
+    const gradeReached = new sfn.Choice(this, 'Was the grade reached?');
+
+    const discard = this.step(STATES.discard, steps.discard, { resultPath: sfn.JsonPath.DISCARD }).addRetry(THROTTLED);
+
+    const complete = new sfn.Succeed(this, 'Complete');
+    const failed = this.failWithFirstError();
+
+    // The flow.
+    inspectHost.next(rehearse).next(anythingToFreeze);
+    anythingToFreeze.when(sfn.Condition.stringEquals('$.mode', 'crash'), createUnfrozen).otherwise(freeze);
+
+    // The frozen window: two tasks, and every way out of them is Thaw.
+    caughtBy(thaw, '$.error', freeze, createSnapshots);
+    freeze.next(createSnapshots).next(thaw).next(setTaken);
+    caughtBy(setTaken, '$.thawError', thaw);
+
+    setTaken
+      .when(sfn.Condition.isPresent('$.snapshots'), grade)
+      .when(sfn.Condition.stringEquals('$.policy.onDowngrade', 'discard'), grade)
+      .otherwise(createUnfrozen.next(grade));
+    caughtBy(grade, '$.unfrozenError', createUnfrozen);
+
+    // An evidence that can't be stored ends the run red, after the set has been seen to.
+    grade.next(storeReceipt).next(keepSet);
+    caughtBy(failed, '$.lateError', grade, checkSnapshots, discard);
+    caughtBy(keepSet, '$.lateError', storeReceipt);
+
+    keepSet.when(sfn.Condition.booleanEquals('$.verdict.keep', true), wait).otherwise(discard.next(failed));
+    wait.next(checkSnapshots).next(completed);
+    completed.when(sfn.Condition.booleanEquals('$.progress.completed', true), gradeReached).otherwise(wait);
+    gradeReached
+      .when(sfn.Condition.or(sfn.Condition.isPresent('$.error'), sfn.Condition.isPresent('$.lateError')), failed)
+      .otherwise(complete);
+
+    this.stateMachine = new sfn.StateMachine(this, 'StateMachine', {
+      stateMachineName: BACKUP,
+      comment: 'One backup of one instance, its application and its array frozen for the moment of the snapshots',
+      // No timeout of the whole execution: no catcher sees it, so it could end a run between Freeze and Thaw.
+      definitionBody: sfn.DefinitionBody.fromChainable(inspectHost),
+      tracingEnabled: true,
+      logs: {
+        destination: new logs.LogGroup(this, 'Log', {
+          retention: logs.RetentionDays.THREE_MONTHS,
+          removalPolicy: RemovalPolicy.DESTROY,
+        }),
+        level: sfn.LogLevel.ALL,
+        // Payloads name mounts, data directories and log positions: these stay in the execution history and receipts.
+        includeExecutionData: false,
+      },
+    });
+    this.acknowledgeWildcards(props);
+  }
+
+  private step(name: string, { function: lambdaFunction, taskTimeout }: StepFunction, options: StepOptions = {}) {
+    return new tasks.LambdaInvoke(this, name, {
+      lambdaFunction,
+      // Without a payload the task gets the state as it is ("$" would be sent as that very string).
+      ...(options.payload && { payload: sfn.TaskInput.fromObject(options.payload) }),
+      payloadResponseOnly: true,
+      // The CDK's default would try Freeze and Create snapshots again.
+      retryOnServiceExceptions: false,
+      taskTimeout: sfn.Timeout.duration(taskTimeout),
+      ...(options.resultPath && { resultPath: options.resultPath }),
+    });
+  }
+
+  private storeReceipt({ bucket }: Receipts) {
+    return new tasks.CallAwsService(this, 'Store receipt', {
+      service: 's3',
+      action: 'putObject',
+      parameters: {
+        Bucket: bucket.bucketName,
+        Key: sfn.JsonPath.format(
+          'sets/{}/{}.json',
+          sfn.JsonPath.stringAt('$.instanceId'),
+          sfn.JsonPath.stringAt('$.run'),
+        ),
+        Body: sfn.JsonPath.objectAt('$.evidence'),
+        ContentType: 'application/json',
+      },
+      iamResources: [bucket.arnForObjects('sets/*')],
+      resultPath: sfn.JsonPath.DISCARD,
+      taskTimeout: sfn.Timeout.duration(Duration.seconds(30)),
+    });
+  }
+
+  private acknowledgeWildcards({ steps, receipts }: BackupWorkflowProps): void {
+    const { role } = this.stateMachine;
+    acknowledgeWildcard(role, '*', 'X-Ray and the delivery of logs, for which IAM knows no narrower resource.');
+    acknowledgeWildcard(role, receipts.bucket.arnForObjects('sets/*'), 'Every run stores an object of its own.');
+    for (const step of Object.values(steps)) {
+      if (!(step instanceof StepFunction)) continue;
+      acknowledgeWildcard(
+        role,
+        `${step.function.functionArn}:*`,
+        'The versions of one function, as the CDK grants it.',
+      );
+    }
+  }
+
+  /** Fail needs both a name and a cause at their paths: an error of Grade's may lack the cause, a late one stands aside. */
+  private failWithFirstError(): sfn.Choice {
+    const failed = new sfn.Fail(this, 'Backup failed', { errorPath: '$.error.Error', causePath: '$.error.Cause' });
+    const noCause = new sfn.Pass(this, 'No cause was given', {
+      result: sfn.Result.fromString(''),
+      resultPath: '$.error.Cause',
+    });
+    const lateError = new sfn.Pass(this, 'The late error', { inputPath: '$.lateError', resultPath: '$.error' });
+    return new sfn.Choice(this, 'Which error came first?')
+      .when(sfn.Condition.isPresent('$.error.Cause'), failed)
+      .when(sfn.Condition.isPresent('$.error'), noCause.next(failed))
+      .otherwise(lateError.next(failed));
+  }
+}
+
+interface StepOptions {
+  /** @default the whole state */
+  readonly payload?: Record<string, unknown>;
+  /** @default the output replaces the state */
+  readonly resultPath?: string;
+}
+
+/** The whole state. */
+const ALL = sfn.JsonPath.entirePayload;
+
+/** Leads every error of these tasks to `handler`. States.ALL alone leaves out DataLimitExceeded. */
+function caughtBy(handler: sfn.IChainable, resultPath: string, ...states: sfn.TaskStateBase[]): void {
+  for (const state of states) {
+    state.addCatch(handler, { errors: ['States.DataLimitExceeded'], resultPath });
+    state.addCatch(handler, { errors: ['States.ALL'], resultPath });
+  }
+}

@@ -1,0 +1,40 @@
+import { Construct } from 'constructs';
+import type { RunPolicy } from '../lambdas/shared/contracts.ts';
+import { BackupSteps } from './backup-steps.ts';
+import { BackupWorkflow } from './backup-workflow.ts';
+import { HostDocuments } from './host-documents.ts';
+import type { Plan } from './plan.ts';
+import { Receipts } from './receipts.ts';
+
+export interface FreezeframeProps {
+  /** From `parsePlan`. */
+  readonly plan: Plan;
+}
+
+/** The whole of Freezeframe, in the order that things flow: what runs on the hosts, what steers it, what is kept. */
+export class Freezeframe extends Construct {
+  readonly documents: HostDocuments;
+  readonly receipts: Receipts;
+  readonly backup: BackupWorkflow;
+
+  constructor(scope: Construct, id: string, { plan }: FreezeframeProps) {
+    super(scope, id);
+    this.documents = new HostDocuments(this, 'Documents');
+    this.receipts = new Receipts(this, 'Receipts');
+    const steps = new BackupSteps(this, 'Steps', { documents: this.documents });
+    this.backup = new BackupWorkflow(this, 'Backup', {
+      steps,
+      receipts: this.receipts,
+      policies: runPolicies(plan),
+    });
+  }
+}
+
+/** The part of each policy that a run needs. */
+const runPolicies = ({ policies }: Plan): Record<string, RunPolicy> =>
+  Object.fromEntries(
+    Object.entries(policies).map(([name, { grade, onDowngrade, freeze }]) => [
+      name,
+      { grade, onDowngrade, leaseSeconds: freeze.leaseSeconds },
+    ]),
+  );

@@ -1,0 +1,99 @@
+/** What steps may do, in IAM's words: our documents, instances that bear the policy tag, snapshots that we tagged. */
+import { Stack } from 'aws-cdk-lib';
+import type * as ssm from 'aws-cdk-lib/aws-ssm';
+import type { Construct } from 'constructs';
+import { SET_TAGS, UNPROVEN, USER_TAGS } from '../lambdas/shared/names.ts';
+import type { StepFunction } from './step-function.ts';
+
+/** Matches any value of a tag, but not its absence. */
+const PRESENT = '*';
+
+const TAGGED_INSTANCES = 'Instances come and go; those that bear the policy tag are meant.';
+const OUR_SNAPSHOTS = 'Snapshots come and go; the condition on our tags tells ours from all others.';
+
+/** Read-only actions, for which IAM knows no narrower resource. */
+export function mayLook(step: StepFunction, ...actions: string[]): void {
+  step.may({ actions, resources: ['*'] });
+}
+
+/** Resolve the documents' versions and hashes, which the run then keeps to. */
+export function mayPin(step: StepFunction, ...documents: ssm.CfnDocument[]): void {
+  step.may({ actions: ['ssm:DescribeDocument'], resources: documents.map(documentArn) });
+}
+
+/** Run this document on instances that bear the policy tag, and read what came of it. */
+export function mayRun(step: StepFunction, document: ssm.CfnDocument): void {
+  step.may({ actions: ['ssm:SendCommand'], resources: [documentArn(document)] });
+  // A statement of its own: a document bears no such tag.
+  step.may({
+    actions: ['ssm:SendCommand'],
+    resources: [ec2Arn(step, 'instance')],
+    conditions: { StringLike: { [`ssm:resourceTag/${USER_TAGS.policy}`]: PRESENT } },
+    because: TAGGED_INSTANCES,
+  });
+  mayLook(step, 'ssm:GetCommandInvocation');
+}
+
+/** Take a set of an instance that bears the policy tag: under our own tags, and as unproven. */
+export function mayTakeSets(step: StepFunction): void {
+  step.may({
+    actions: ['ec2:CreateSnapshots'],
+    resources: [ec2Arn(step, 'instance')],
+    conditions: { StringLike: { [`aws:ResourceTag/${USER_TAGS.policy}`]: PRESENT } },
+    because: TAGGED_INSTANCES,
+  });
+  step.may({
+    actions: ['ec2:CreateSnapshots'],
+    resources: [ec2Arn(step, 'volume')],
+    because:
+      'The volumes are those of the instance, which is checked by its tag; volumes themselves bear none of ours.',
+  });
+  step.may({
+    actions: ['ec2:CreateSnapshots'],
+    resources: [snapshotArn(step)],
+    conditions: {
+      StringLike: { [`aws:RequestTag/${SET_TAGS.run}`]: PRESENT },
+      StringEquals: { [`aws:RequestTag/${SET_TAGS.grade}`]: UNPROVEN },
+    },
+    because: OUR_SNAPSHOTS,
+  });
+  step.may({
+    actions: ['ec2:CreateTags'],
+    resources: [snapshotArn(step)],
+    conditions: { StringEquals: { 'ec2:CreateAction': 'CreateSnapshots' } },
+    because: OUR_SNAPSHOTS,
+  });
+}
+
+/** Write our tags, and no others, on snapshots of our sets. */
+export function mayLabelSets(step: StepFunction): void {
+  step.may({
+    actions: ['ec2:CreateTags'],
+    resources: [snapshotArn(step)],
+    conditions: {
+      StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
+      'ForAllValues:StringLike': { 'aws:TagKeys': 'freezeframe:*' },
+    },
+    because: OUR_SNAPSHOTS,
+  });
+}
+
+/** Delete snapshots of our sets. */
+export function mayDeleteSets(step: StepFunction): void {
+  step.may({
+    actions: ['ec2:DeleteSnapshot'],
+    resources: [snapshotArn(step)],
+    conditions: { StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT } },
+    because: OUR_SNAPSHOTS,
+  });
+}
+
+const documentArn = (document: ssm.CfnDocument): string =>
+  Stack.of(document).formatArn({ service: 'ssm', resource: 'document', resourceName: document.ref });
+
+const ec2Arn = (scope: Construct, resource: 'instance' | 'volume'): string =>
+  Stack.of(scope).formatArn({ service: 'ec2', resource, resourceName: '*' });
+
+/** The ARN of a snapshot names no account. */
+const snapshotArn = (scope: Construct): string =>
+  Stack.of(scope).formatArn({ service: 'ec2', account: '', resource: 'snapshot', resourceName: '*' });
