@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { bundlePath } from '../../build.ts';
+import { FUNCTIONS, type FunctionName } from '../../lib/functions.ts';
+import { synth } from '../support/synth.ts';
+
+// Bytes are cold-start time inside the frozen window: 300 KB load in about 60 ms, 850 KB in twice that.
+const WITH_EC2 = 400_000;
+const WITHOUT_EC2 = 300_000;
+const USES_EC2: readonly FunctionName[] = ['inspect-host', 'create-snapshots', 'grade', 'check-snapshots', 'discard'];
+
+describe('bundles', async () => {
+  await synth();
+
+  it('there is a function for every folder that has a handler, and for no other', () => {
+    const folders = readdirSync(new URL('../../lambdas/', import.meta.url)).filter((name) => name !== 'shared');
+    assert.deepEqual(folders.sort(), Object.keys(FUNCTIONS).sort());
+  });
+
+  for (const name of Object.keys(FUNCTIONS) as FunctionName[]) {
+    const limit = USES_EC2.includes(name) ? WITH_EC2 : WITHOUT_EC2;
+    it(`${name} is smaller than ${limit / 1000} KB`, () => {
+      const { size } = statSync(bundlePath(name));
+      assert.ok(size > 0 && size < limit, `${size} bytes`);
+    });
+
+    it(`${name} brings along all that it imports`, () => {
+      const code = readFileSync(bundlePath(name), 'utf8');
+      const imports = [...code.matchAll(/\bfrom\s?"([^"]+)"/g)].map(([, module]) => module as string);
+      assert.deepEqual(
+        imports.filter((module) => !/^(node:|[a-z_/]+$)/.test(module)),
+        [],
+      );
+    });
+  }
+});

@@ -1,0 +1,304 @@
+/**
+ * The synthesised policies against requests that AWS would get. The evaluator knows actions, resource types and
+ * condition keys from the Service Authorization Reference; a call that needs several resources (CreateSnapshots, or
+ * SendCommand of a document to an instance) is allowed when each of them is, so each is asked for on its own.
+ */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { runSimulation } from '@cloud-copilot/iam-simulate';
+import { DOCUMENTS, SET_TAGS, USER_TAGS } from '../../lambdas/shared/names.ts';
+import type { FunctionName } from '../../lib/functions.ts';
+import { ACCOUNT, REGION, type Resource, synth } from '../support/synth.ts';
+
+const { resources, resolve, definition } = await synth();
+
+interface Asked {
+  readonly title: string;
+  readonly action: string;
+  readonly resource: string;
+  readonly context?: Readonly<Record<string, string | string[]>>;
+}
+
+const INSTANCE = `arn:aws:ec2:${REGION}:${ACCOUNT}:instance/i-0123456789abcdef0`;
+const VOLUME = `arn:aws:ec2:${REGION}:${ACCOUNT}:volume/vol-0123456789abcdef0`;
+const SNAPSHOT = `arn:aws:ec2:${REGION}::snapshot/snap-0123456789abcdef0`;
+const NEW_SNAPSHOT = `arn:aws:ec2:${REGION}::snapshot/*`;
+const document = (name: string) => `arn:aws:ssm:${REGION}:${ACCOUNT}:document/${name}`;
+
+const POLICY_TAG = { [`aws:ResourceTag/${USER_TAGS.policy}`]: 'nightly' };
+const SSM_POLICY_TAG = { [`ssm:resourceTag/${USER_TAGS.policy}`]: 'nightly' };
+const OUR_SET = { [`aws:ResourceTag/${SET_TAGS.run}`]: 'i-0123456789abcdef0-20260101' };
+const OUR_TAGS = {
+  [`aws:RequestTag/${SET_TAGS.run}`]: 'i-0123456789abcdef0-20260101',
+  [`aws:RequestTag/${SET_TAGS.grade}`]: 'unproven',
+};
+
+const send = (name: string): Asked => ({
+  title: `run ${name}`,
+  action: 'ssm:SendCommand',
+  resource: document(name),
+});
+const sendToTagged: Asked = {
+  title: 'run it on an instance with a policy tag',
+  action: 'ssm:SendCommand',
+  resource: INSTANCE,
+  context: SSM_POLICY_TAG,
+};
+const sendToUntagged: Asked = {
+  title: 'run it on an instance without a policy tag',
+  action: 'ssm:SendCommand',
+  resource: INSTANCE,
+};
+const look = (action: string): Asked => ({ title: `look: ${action}`, action, resource: '*' });
+const readResult = look('ssm:GetCommandInvocation');
+
+const createOfTagged: Asked = {
+  title: 'snapshot an instance with a policy tag',
+  action: 'ec2:CreateSnapshots',
+  resource: INSTANCE,
+  context: POLICY_TAG,
+};
+const createAsOurs: Asked = {
+  title: 'make snapshots that bear the run and say unproven',
+  action: 'ec2:CreateSnapshots',
+  resource: NEW_SNAPSHOT,
+  context: OUR_TAGS,
+};
+const tagWhileCreating: Asked = {
+  title: 'tag snapshots in the call that creates them',
+  action: 'ec2:CreateTags',
+  resource: NEW_SNAPSHOT,
+  context: { 'ec2:CreateAction': 'CreateSnapshots', 'aws:TagKeys': [SET_TAGS.run, SET_TAGS.grade] },
+};
+const label: Asked = {
+  title: 'write the grade on a snapshot of ours',
+  action: 'ec2:CreateTags',
+  resource: SNAPSHOT,
+  context: { ...OUR_SET, 'aws:TagKeys': [SET_TAGS.grade, SET_TAGS.windowMs] },
+};
+const deleteOurs: Asked = {
+  title: 'delete a snapshot of ours',
+  action: 'ec2:DeleteSnapshot',
+  resource: SNAPSHOT,
+  context: OUR_SET,
+};
+const deleteForeign: Asked = {
+  title: 'delete a snapshot of somebody else',
+  action: 'ec2:DeleteSnapshot',
+  resource: SNAPSHOT,
+  context: { 'aws:ResourceTag/team': 'x' },
+};
+const labelForeign: Asked = {
+  title: 'claim a snapshot of somebody else by tagging it',
+  action: 'ec2:CreateTags',
+  resource: SNAPSHOT,
+  context: { 'aws:TagKeys': [SET_TAGS.run], [`aws:RequestTag/${SET_TAGS.run}`]: 'mine' },
+};
+
+/** What no step may do, whichever it is. */
+const NEVER: readonly Asked[] = [
+  send('AWS-RunShellScript'),
+  sendToUntagged,
+  deleteForeign,
+  labelForeign,
+  { title: 'snapshot an untagged instance', action: 'ec2:CreateSnapshots', resource: INSTANCE },
+  { title: 'make snapshots without our tags', action: 'ec2:CreateSnapshots', resource: NEW_SNAPSHOT },
+  {
+    title: 'make snapshots that claim a grade before it is proven',
+    action: 'ec2:CreateSnapshots',
+    resource: NEW_SNAPSHOT,
+    context: { ...OUR_TAGS, [`aws:RequestTag/${SET_TAGS.grade}`]: 'application' },
+  },
+  {
+    title: 'tag a volume',
+    action: 'ec2:CreateTags',
+    resource: VOLUME,
+    context: { 'aws:TagKeys': [SET_TAGS.run] },
+  },
+  {
+    title: 'write a tag that is not ours on a snapshot of ours',
+    action: 'ec2:CreateTags',
+    resource: SNAPSHOT,
+    context: { ...OUR_SET, 'aws:TagKeys': [SET_TAGS.grade, 'team'] },
+  },
+  { title: 'remove tags', action: 'ec2:DeleteTags', resource: SNAPSHOT, context: OUR_SET },
+  { title: 'share snapshots', action: 'ec2:ModifySnapshotAttribute', resource: SNAPSHOT, context: OUR_SET },
+  { title: 'stop an instance', action: 'ec2:StopInstances', resource: INSTANCE, context: POLICY_TAG },
+  { title: 'delete a volume', action: 'ec2:DeleteVolume', resource: VOLUME, context: OUR_SET },
+  { title: 'change a document', action: 'ssm:UpdateDocument', resource: document(DOCUMENTS.freeze) },
+  {
+    title: 'make another version of a document the default',
+    action: 'ssm:UpdateDocumentDefaultVersion',
+    resource: document(DOCUMENTS.freeze),
+  },
+  { title: 'cancel commands', action: 'ssm:CancelCommand', resource: '*' },
+  {
+    title: 'read secrets',
+    action: 'secretsmanager:GetSecretValue',
+    resource: `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:x`,
+  },
+  {
+    title: 'write the log of another function',
+    action: 'logs:PutLogEvents',
+    resource: `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:/aws/lambda/other:log-stream:x`,
+  },
+  {
+    title: 'create log groups',
+    action: 'logs:CreateLogGroup',
+    resource: `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:x`,
+  },
+  { title: 'take on a role', action: 'sts:AssumeRole', resource: `arn:aws:iam::${ACCOUNT}:role/admin` },
+];
+
+const MAY: Record<FunctionName, readonly Asked[]> = {
+  'inspect-host': [
+    send(DOCUMENTS.inspect),
+    sendToTagged,
+    readResult,
+    look('ec2:DescribeInstances'),
+    look('ec2:DescribeVolumes'),
+    look('ssm:DescribeInstanceInformation'),
+    ...Object.values(DOCUMENTS).map((name) => ({
+      title: `resolve the version of ${name}`,
+      action: 'ssm:DescribeDocument',
+      resource: document(name),
+    })),
+  ],
+  'create-snapshots': [
+    createOfTagged,
+    { title: 'snapshot any volume of it', action: 'ec2:CreateSnapshots', resource: VOLUME },
+    createAsOurs,
+    tagWhileCreating,
+    look('ec2:DescribeSnapshots'),
+    look('ec2:DescribeVolumes'),
+  ],
+  freeze: [send(DOCUMENTS.freeze), sendToTagged, readResult],
+  thaw: [send(DOCUMENTS.thaw), sendToTagged, readResult],
+  grade: [label],
+  'check-snapshots': [look('ec2:DescribeSnapshots')],
+  discard: [look('ec2:DescribeSnapshots'), deleteOurs],
+};
+
+const EVERYTHING = [
+  ...new Map(
+    Object.values(MAY)
+      .flat()
+      .map((asked) => [asked.title, asked]),
+  ).values(),
+];
+
+for (const [name, may] of Object.entries(MAY)) {
+  describe(`${name} may`, () => {
+    const allowed = new Set(may.map(({ title }) => title));
+    const policies = policiesOf(roleOf(name));
+
+    for (const asked of may) {
+      it(asked.title, async () => assert.equal(await answer(policies, asked), 'Allowed'));
+    }
+    for (const asked of [...EVERYTHING.filter(({ title }) => !allowed.has(title)), ...NEVER]) {
+      it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
+    }
+    it('write its own log', async () => {
+      const [{ Properties }] = [functionNamed(name)];
+      const logGroup = String(resolve(Properties.LoggingConfig.LogGroup));
+      const resource = `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${logGroup}:log-stream:x`;
+      assert.equal(await answer(policies, { title: '', action: 'logs:PutLogEvents', resource }), 'Allowed');
+    });
+  });
+}
+
+describe('the state machine may', () => {
+  const [machine] = byType('AWS::StepFunctions::StateMachine');
+  const policies = policiesOf(String(resolve(machine?.Properties.RoleArn)).split('/').at(-1) ?? '');
+  const { Bucket } = definition.States['Store receipt']?.Parameters ?? {};
+  const invoke = (resource: string): Asked => ({ title: '', action: 'lambda:InvokeFunction', resource });
+  const put = (key: string): Asked => ({
+    title: '',
+    action: 's3:PutObject',
+    resource: `arn:aws:s3:::${String(Bucket).toLowerCase()}/${key}`,
+  });
+
+  it('invoke the functions of its own states', async () => {
+    const functions = Object.values(definition.States).flatMap(({ Resource }) =>
+      Resource?.includes(':lambda:') ? [Resource] : [],
+    );
+    assert.ok(functions.length > 0);
+    for (const resource of functions) assert.equal(await answer(policies, invoke(resource)), 'Allowed');
+  });
+  it('not invoke another function', async () =>
+    assert.match(await answer(policies, invoke(`arn:aws:lambda:${REGION}:${ACCOUNT}:function:other`)), /Denied/));
+  it('store receipts', async () => assert.equal(await answer(policies, put('sets/i-1/run.json')), 'Allowed'));
+  it('not write elsewhere in the bucket', async () =>
+    assert.match(await answer(policies, put('other.json')), /Denied/));
+  it('not delete receipts', async () =>
+    assert.match(await answer(policies, { ...put('sets/i-1/run.json'), action: 's3:DeleteObject' }), /Denied/));
+  for (const asked of [...EVERYTHING, ...NEVER]) {
+    it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
+  }
+});
+
+it('no role leans on a managed policy, and no function shares its role', () => {
+  const roles = byType('AWS::IAM::Role');
+  assert.deepEqual(
+    roles.flatMap(({ Properties }) => Properties.ManagedPolicyArns ?? []),
+    [],
+  );
+  const used = byType('AWS::Lambda::Function').map(({ Properties }) => resolve(Properties.Role));
+  assert.equal(new Set(used).size, used.length);
+});
+
+function byType(type: string): Resource[] {
+  return Object.values(resources).filter(({ Type }) => Type === type);
+}
+
+function functionNamed(name: string): Resource {
+  const found = byType('AWS::Lambda::Function').find(
+    ({ Properties }) => Properties.Description === `Freezeframe: ${name.replaceAll('-', ' ')}`,
+  );
+  assert.ok(found, `no function ${name}`);
+  return found;
+}
+
+function roleOf(name: string): string {
+  return (
+    String(resolve(functionNamed(name).Properties.Role))
+      .split('/')
+      .at(-1) ?? ''
+  );
+}
+
+interface IdentityPolicy {
+  readonly name: string;
+  readonly policy: unknown;
+}
+
+function policiesOf(role: string): IdentityPolicy[] {
+  return byType('AWS::IAM::Policy')
+    .map(({ Properties }) => resolve(Properties) as Record<string, unknown>)
+    .filter(({ Roles }) => (Roles as string[]).includes(role))
+    .map(({ PolicyName, PolicyDocument }) => ({ name: String(PolicyName), policy: PolicyDocument }));
+}
+
+async function answer(identityPolicies: IdentityPolicy[], { action, resource, context = {} }: Asked): Promise<string> {
+  const simulated = await runSimulation(
+    {
+      request: {
+        principal: `arn:aws:iam::${ACCOUNT}:role/step`,
+        action,
+        resource: { resource, accountId: ACCOUNT },
+        contextVariables: { ...context },
+      },
+      identityPolicies,
+      serviceControlPolicies: [],
+      resourceControlPolicies: [],
+    },
+    {},
+  );
+  if (simulated.resultType === 'error') assert.fail(`${action} ${resource}: ${JSON.stringify(simulated.errors)}`);
+  const results = simulated.resultType === 'single' ? [simulated.result] : simulated.results;
+  for (const { ignoredContextKeys } of results) {
+    // A key that AWS would not send must not be what decides.
+    assert.deepEqual(ignoredContextKeys ?? [], [], `${action} knows no such condition keys`);
+  }
+  return simulated.overallResult;
+}

@@ -1,0 +1,125 @@
+/** The app as it ships, synthesised once in this process: no CLI, no account, no network. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Stack } from 'aws-cdk-lib';
+import { Template } from 'aws-cdk-lib/assertions';
+import { build, bundlePath } from '../../build.ts';
+import { freezeframeApp, STACK } from '../../lib/app.ts';
+import type { FunctionName } from '../../lib/functions.ts';
+import { FUNCTIONS } from '../../lib/functions.ts';
+
+// The template's own validation costs two seconds a process; `npm run synth` has it.
+process.env.CDK_VALIDATION ??= 'false';
+
+/** A place to live in for names that only a deployment knows. */
+export const ACCOUNT = '123456789012';
+export const REGION = 'eu-central-1';
+
+export interface Synthesised {
+  readonly template: Template;
+  readonly resources: Readonly<Record<string, Resource>>;
+  /** The definition of the Backup state machine, every reference resolved. */
+  readonly definition: StateMachineDefinition;
+  /** Puts names where the template has references. */
+  readonly resolve: (value: unknown) => unknown;
+}
+
+export interface Resource {
+  readonly Type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a CloudFormation resource is whatever its type says
+  readonly Properties: Readonly<Record<string, any>>;
+}
+
+export interface StateMachineDefinition {
+  readonly StartAt: string;
+  readonly States: Readonly<Record<string, State>>;
+}
+
+export interface State {
+  readonly Type: string;
+  readonly Next?: string;
+  readonly Default?: string;
+  readonly Choices?: ReadonlyArray<{ readonly Next: string }>;
+  readonly Catch?: ReadonlyArray<{
+    readonly ErrorEquals: readonly string[];
+    readonly Next: string;
+    readonly ResultPath: string;
+  }>;
+  readonly Retry?: readonly Retry[];
+  readonly TimeoutSeconds?: number;
+  readonly Resource?: string;
+  readonly ResultPath?: string | null;
+  readonly Parameters?: Readonly<Record<string, unknown>>;
+}
+
+export interface Retry {
+  readonly ErrorEquals: readonly string[];
+  readonly IntervalSeconds: number;
+  readonly BackoffRate: number;
+  readonly MaxAttempts: number;
+  readonly MaxDelaySeconds?: number;
+}
+
+let synthesised: Synthesised | undefined;
+
+/** `npm test` builds first; a single test that was started by hand builds when there are no bundles yet. */
+export async function synth(): Promise<Synthesised> {
+  synthesised ??= await synthOnce();
+  return synthesised;
+}
+
+async function synthOnce(): Promise<Synthesised> {
+  if (!Object.keys(FUNCTIONS).every((name) => existsSync(bundlePath(name as FunctionName)))) await build();
+  const { context } = JSON.parse(readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'));
+  const app = freezeframeApp({ context });
+  const template = Template.fromStack(app.node.findChild(STACK) as Stack);
+  const resources: Record<string, Resource> = template.toJSON().Resources;
+  const resolve = resolver(resources);
+  const machine = Object.values(resources).find(({ Type }) => Type === 'AWS::StepFunctions::StateMachine');
+  const definition = JSON.parse(String(resolve(machine?.Properties.DefinitionString)));
+  return { template, resources, definition, resolve };
+}
+
+function resolver(resources: Readonly<Record<string, Resource>>): (value: unknown) => unknown {
+  const pseudo: Record<string, string> = {
+    'AWS::Partition': 'aws',
+    'AWS::Region': REGION,
+    'AWS::AccountId': ACCOUNT,
+    'AWS::URLSuffix': 'amazonaws.com',
+  };
+  const nameOf = (id: string): string => pseudo[id] ?? physicalName(resources[id]) ?? id;
+  const resolve = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(resolve);
+    if (typeof value !== 'object' || value === null) return value;
+    if ('Ref' in value) return nameOf(String(value.Ref));
+    if ('Fn::GetAtt' in value) {
+      const [id, attribute] = value['Fn::GetAtt'] as [string, string];
+      return attribute === 'Arn' ? arnOf(id, nameOf(id), resources[id]?.Type) : `${id}.${attribute}`;
+    }
+    if ('Fn::Join' in value) {
+      const [delimiter, parts] = value['Fn::Join'] as [string, unknown[]];
+      return parts.map(resolve).join(delimiter);
+    }
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, resolve(member)]));
+  };
+  return resolve;
+}
+
+const physicalName = (resource: Resource | undefined): string | undefined => {
+  const { Name, StateMachineName, BucketName } = resource?.Properties ?? {};
+  return [Name, StateMachineName, BucketName].find((name) => typeof name === 'string');
+};
+
+function arnOf(id: string, name: string, type: string | undefined): string {
+  switch (type) {
+    case 'AWS::S3::Bucket':
+      return `arn:aws:s3:::${name.toLowerCase()}`;
+    case 'AWS::Lambda::Function':
+      return `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
+    case 'AWS::Logs::LogGroup':
+      return `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${name}:*`;
+    case 'AWS::IAM::Role':
+      return `arn:aws:iam::${ACCOUNT}:role/${name}`;
+    default:
+      throw new Error(`no ARN known for ${id} of type ${type}`);
+  }
+}
