@@ -123,8 +123,10 @@ const renderDocument = (noun: DocumentNoun): CommandDocument => ({
   ],
 });
 
-/** Not readable as the agent shows it, so the script says how to read it. Unpacked in memory: no file, no here-document. */
+/** Not readable as the agent shows it, so the script says how to read it. Unpacked in memory: no file, no here-document.
+ * Freeze hands SCRIPT on to the roles in /run. */
 const scriptOf = (noun: DocumentNoun): string => `#!/bin/bash
+# shellcheck disable=SC2034 # for the packed scripts
 # Freezeframe, document ${noun}, host contract ${CONTRACT}.
 # The scripts are those of ssm-documents/linux; to read them, unpack the text between the quotes: base64 -d | gzip -d
 set -Eeuo pipefail

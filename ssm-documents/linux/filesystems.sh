@@ -11,7 +11,7 @@ FS_READONLY=()
 declare -gA FS_AT=()
 
 filesystems_read() {
-  local i pattern depth deepest=0 mounts=() lowers=() depths=()
+  local i pattern depth deepest=0 kept=() lowers=() depths=()
   local -A chosen=()
   FS_MOUNT=() FS_TYPE=() FS_DEV=() FS_UUID=() FS_OPTS=() FS_FREEZABLE=() FS_WHY=() FS_LV=() FS_LAYERS=() FS_DISKS=() FS_OWN=()
   FS_READONLY=() FS_AT=()
@@ -29,14 +29,14 @@ filesystems_read() {
     if [[ ${chosen[${MOUNT_NUMBER[$i]}]} != "$i" || ${MOUNT_TYPE[$i]} == squashfs ]]; then continue; fi
     devices_of_mount "$i"
     if [[ -z $REPLY ]]; then continue; fi
-    lowers+=("$REPLY") mounts+=("$i")
+    lowers+=("$REPLY") kept+=("$i")
     loops_among_layers "$REPLY"
     depths+=("$REPLY")
     if [[ $REPLY -gt $deepest ]]; then deepest=$REPLY; fi
   done
   for ((depth = deepest; depth >= 0; depth--)); do
-    for ((i = 0; i < ${#mounts[@]}; i++)); do
-      if [[ ${depths[$i]} == "$depth" ]]; then filesystem_add "${mounts[$i]}" "${lowers[$i]}"; fi
+    for ((i = 0; i < ${#kept[@]}; i++)); do
+      if [[ ${depths[$i]} == "$depth" ]]; then filesystem_add "${kept[$i]}" "${lowers[$i]}"; fi
     done
   done
   uuids_from_blkid

@@ -11,7 +11,7 @@ inspect_main() {
   # The hash covers all that runs, whatever is asked for: Freeze compares it so.
   apps_detect auto
   topology_hash
-  if [[ $P_APPS != auto ]]; then apps_detect "$P_APPS"; fi
+  if [[ $P_APPS != auto ]]; then apps_keep "$P_APPS"; fi
   LAYERS_WITH_DISKS=1
   inspect_json
   if [[ ${#REPLY} -gt $ANSWER_LIMIT ]]; then

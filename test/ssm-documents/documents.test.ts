@@ -59,8 +59,14 @@ test('a document takes the parameters of the contract, each with its anchored pa
 
 test('nothing but the parameters is left for SSM to substitute', () => {
   for (const noun of NOUNS) {
-    const places = linesOf(noun).join('\n').match(/\{\{.*?\}\}/g) ?? [];
-    assert.deepEqual(places, DOCUMENT_PARAMETERS[noun].map((name) => `{{ ${name} }}`));
+    const places =
+      linesOf(noun)
+        .join('\n')
+        .match(/\{\{.*?\}\}/g) ?? [];
+    assert.deepEqual(
+      places,
+      DOCUMENT_PARAMETERS[noun].map((name) => `{{ ${name} }}`),
+    );
   }
   // An agent that unpacked would substitute too; and `{{` in a file would surprise whoever unpacks one day.
   for (const file of SCRIPTS) assert.ok(!readScript(file).includes('{{'), file);
@@ -71,12 +77,23 @@ test('a document carries every script as it stands in the repository', () => {
     const unpacked = unpack(noun);
     for (const file of SCRIPTS) assert.ok(unpacked.includes(bodyOf(readScript(file))), `${noun} lacks ${file}`);
   }
-  const there = readdirSync(new URL('../../ssm-documents/linux', import.meta.url), { recursive: true, encoding: 'utf8' });
+  const there = readdirSync(new URL('../../ssm-documents/linux', import.meta.url), {
+    recursive: true,
+    encoding: 'utf8',
+  });
   assert.deepEqual(there.filter((file) => file.endsWith('.sh')).sort(), [...SCRIPTS].sort());
 });
 
 test('a rendered script is bash, packed and unpacked', () => {
-  const parameters = { Apps: 'auto', Run: 'r', Mode: 'app-only', Lease: '30', Within: '10', NotAfter: '1', Why: 'asked' };
+  const parameters = {
+    Apps: 'auto',
+    Run: 'r',
+    Mode: 'app-only',
+    Lease: '30',
+    Within: '10',
+    NotAfter: '1',
+    Why: 'asked',
+  };
   const hashes = { BootId: '0'.repeat(36), Topology: '0'.repeat(64) };
   for (const noun of NOUNS) {
     for (const script of [renderScript(noun, { ...parameters, ...hashes }), unpack(noun)]) {

@@ -44,7 +44,8 @@ export class FakeHost {
     const number = `${250 + (this.#numbers.size >> 4)}:${this.#numbers.size}`;
     this.#numbers.set(name, number);
     const at = `sys/class/block/${name}`;
-    for (const [file, content] of Object.entries({ dev: number, size: '2097152', ...files })) this.file(`${at}/${file}`, content);
+    for (const [file, content] of Object.entries({ dev: number, size: '2097152', ...files }))
+      this.file(`${at}/${file}`, content);
     for (const slave of below) {
       mkdirSync(join(this.directory, at, 'slaves'), { recursive: true });
       symlinkSync(join(this.directory, 'sys/class/block', slave), join(this.directory, at, 'slaves', slave));
@@ -54,7 +55,10 @@ export class FakeHost {
 
   /** An NVMe volume of EBS; the serial is blank-padded as the real one is. */
   ebs(name: string, volume: string): this {
-    return this.block(name, { 'device/serial': `vol${volume} `, 'device/model': 'Amazon Elastic Block Store              ' });
+    return this.block(name, {
+      'device/serial': `vol${volume} `,
+      'device/model': 'Amazon Elastic Block Store              ',
+    });
   }
 
   instanceStore(name: string): this {
@@ -90,7 +94,11 @@ export class FakeHost {
   }
 
   /** Row of `vgs`, one a PV. */
-  group(name: string, physicalVolume: string, { attr = 'wz--n-', free = 100, missing = 0, uuid = `VG${name}` } = {}): this {
+  group(
+    name: string,
+    physicalVolume: string,
+    { attr = 'wz--n-', free = 100, missing = 0, uuid = `VG${name}` } = {},
+  ): this {
     this.#withLvm = true;
     this.#vgs.push(`  ${uuid}|${name}|${attr}|4194304|${free}|${missing}|/dev/${physicalVolume}`);
     return this;
@@ -104,9 +112,13 @@ export class FakeHost {
     below: readonly string[],
     { attr = '-wi-ao----', type = 'linear', extents = 1000, pool = '', data = '', meta = '', suffix = '' } = {},
   ): this {
-    this.#lvs.push(`  VG${group}|LV${name}|${group}|${name}|${attr}|${type}|${extents * 4194304}|${pool}|${data}|${meta}`);
+    this.#lvs.push(
+      `  VG${group}|LV${name}|${group}|${name}|${attr}|${type}|${extents * 4194304}|${pool}|${data}|${meta}`,
+    );
     const mangled = [group, name].map((part) => part.replaceAll('-', '--')).join('-');
-    return device ? this.dm(device, mangled, `LVM-VG${group}LV${name}${suffix}`, below) : this;
+    return device
+      ? this.dm(device, mangled, `LVM-VG${group}LV${name}`.replaceAll('-', '').replace('LVM', 'LVM-') + suffix, below)
+      : this;
   }
 
   oldLvm(): this {
@@ -129,7 +141,9 @@ export class FakeHost {
     const id = this.#mounts.length + 20;
     const at = number || this.#numbers.get(device) || '0:50';
     const source = this.#numbers.has(device) ? `/dev/${device}` : device;
-    this.#mounts.push(`${id} ${parent} ${at} ${root} ${point} ${options} shared:${id} - ${type} ${source} ${superOptions}`);
+    this.#mounts.push(
+      `${id} ${parent} ${at} ${root} ${point} ${options} shared:${id} - ${type} ${source} ${superOptions}`,
+    );
     return this;
   }
 
