@@ -342,7 +342,8 @@ export const ThawInput = z.object({
   run: RunId,
   instanceId: InstanceId,
   documents: z.optional(z.object({ thaw: PinnedDocument })),
-  why: z._default(z.enum(['asked', 'rescue', 'sweep', 'hand']), 'asked'),
+  /** Who asks; a run's own `why` is something else. */
+  askedBy: z._default(z.enum(['asked', 'rescue', 'sweep', 'hand']), 'asked'),
 });
 export type ThawInput = z.infer<typeof ThawInput>;
 

@@ -6,7 +6,7 @@ import { type CommandChannel, runCommand } from '../shared/run-command.ts';
 
 /** Thaws what this run froze, if it did, and brings back the receipt. As often as it takes: the document is idempotent. */
 export const thaw = async (
-  { run, instanceId, documents, why }: ThawInput,
+  { run, instanceId, documents, askedBy }: ThawInput,
   host: CommandChannel,
   clock: Clock,
 ): Promise<Thawed> => {
@@ -17,7 +17,7 @@ export const thaw = async (
       document: DOCUMENTS.thaw,
       pinned: documents?.thaw,
       instanceId,
-      parameters: { Run: run, Why: why },
+      parameters: { Run: run, Why: askedBy },
       comment: `Freezeframe run ${run}`,
     },
     ThawAnswer,
