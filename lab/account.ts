@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto';
+import { EC2Client } from '@aws-sdk/client-ec2';
+import { type Deployment, deploy } from './aws/deploy.ts';
+import type { Execution } from './aws/execution.ts';
+import { World, type WorldOptions } from './aws/world.ts';
+import { GuestHost } from './guest-host.ts';
+import type { Machine } from './machine.ts';
+import { startMachine } from './start.ts';
+import { type LabPolicy, synthesise } from './synthesise.ts';
+import { Volumes } from './volumes.ts';
+import * as workload from './workload.ts';
+
+/** An AWS account on one machine: real guests and disks, the stack as it is synthesised, the Lambdas as they ship. */
+export class Account {
+  readonly volumes = new Volumes();
+  readonly world: World;
+  readonly instances: Instance[] = [];
+  readonly #progress: (text: string) => void;
+  #deployment: Deployment | undefined;
+  #ec2: EC2Client | undefined;
+
+  private constructor(options: AccountOptions) {
+    this.#progress = options.progress ?? (() => {});
+    this.world = new World({ store: this.volumes, ...(options.latency && { latency: options.latency }) });
+  }
+
+  static async open(options: AccountOptions): Promise<Account> {
+    const account = new Account(options);
+    account.#deployment = await deploy(await synthesise(options.policy), account.world, {
+      ...(options.timeScale !== undefined && { timeScale: options.timeScale }),
+    });
+    return account;
+  }
+
+  get deployment(): Deployment {
+    if (!this.#deployment) throw new Error('nothing is deployed');
+    return this.#deployment;
+  }
+
+  /** A client of the operator's, beside the roles of the stack. */
+  get ec2(): EC2Client {
+    this.#ec2 ??= new EC2Client({
+      endpoint: this.deployment.server.endpoint,
+      region: this.world.region,
+      credentials: { accessKeyId: this.world.accessKeyFor('operator'), secretAccessKey: 'lab' },
+    });
+    return this.#ec2;
+  }
+
+  /** A running instance with empty data volumes attached. */
+  async launch({ tags = {}, dataVolumes = 0, sizeGiB = 0.5 }: LaunchOptions = {}): Promise<Instance> {
+    const id = newId('i');
+    const root = newId('vol');
+    const machine = await startMachine({ instanceId: id, rootVolumeId: root, progress: this.#progress });
+    const host = new GuestHost(machine, this.world.region);
+    const instance = { id, root, machine, host, data: Array.from({ length: dataVolumes }, () => newId('vol')) };
+    this.instances.push(instance);
+    this.volumes.addMachine(machine, root);
+    for (const volumeId of instance.data) {
+      await this.volumes.create(volumeId, sizeGiB);
+      await this.volumes.attach(id, volumeId);
+    }
+    this.world.ec2.addInstance({
+      id,
+      tags,
+      agent: host,
+      volumes: [
+        { id: root, device: '/dev/xvda', sizeGiB: 2 },
+        ...instance.data.map((volumeId, index) => ({ id: volumeId, device: deviceName(index), sizeGiB: 1 })),
+      ],
+    });
+    return instance;
+  }
+
+  /** Runs the Backup workflow as the schedule or a person would. */
+  backup(instance: Instance, policy?: string): Execution {
+    const time = new Date()
+      .toISOString()
+      .replace(/\.\d+Z$/, 'Z')
+      .replace(/[:]/g, '');
+    this.#runs += 1;
+    const name = `${instance.id}-${time}-${this.#runs}`;
+    const input = { instanceId: instance.id, ...(policy !== undefined && { policy }) };
+    return this.deployment.stepFunctions.start('Freezeframe-Backup', input, name);
+  }
+  #runs = 0;
+
+  /** The snapshots of a run, by the volume they were taken of. */
+  snapshotsOf(run: string): Map<string, { id: string; tags: Map<string, string>; image: string }> {
+    const all = [...this.world.ec2.snapshots.all.values()].filter(
+      ({ tags, deleted }) => !deleted && tags.get('freezeframe:run') === run,
+    );
+    return new Map(all.map((snapshot) => [snapshot.volumeId, snapshot]));
+  }
+
+  /** What a set is worth on another machine: restored, assembled, checked, its database started. The machine is stopped. */
+  async verify(images: readonly string[], topology: workload.Topology): Promise<workload.Verdict> {
+    const second = await this.launch();
+    try {
+      const restored: string[] = [];
+      for (const image of images) {
+        const volumeId = newId('vol');
+        await this.volumes.create(volumeId, 0, image);
+        await this.volumes.attach(second.id, volumeId);
+        restored.push(volumeId);
+      }
+      return await workload.verify(second.machine, topology, restored);
+    } finally {
+      await this.terminate(second);
+    }
+  }
+
+  async terminate(instance: Instance): Promise<void> {
+    await instance.machine.stop();
+    this.volumes.removeMachine(instance.id);
+    this.world.ec2.instances.delete(instance.id);
+    this.instances.splice(this.instances.indexOf(instance), 1);
+  }
+
+  /** Leaves no process and no file behind. */
+  async close(): Promise<void> {
+    this.#ec2?.destroy();
+    await this.#deployment?.close();
+    for (const { machine } of this.instances) await machine.stop();
+    await this.volumes.dispose();
+  }
+}
+
+export interface AccountOptions {
+  readonly policy: LabPolicy;
+  readonly progress?: (text: string) => void;
+  readonly latency?: WorldOptions['latency'];
+  /** Multiplies the workflow's waits. @default 1 */
+  readonly timeScale?: number;
+}
+
+export interface LaunchOptions {
+  readonly tags?: Record<string, string>;
+  readonly dataVolumes?: number;
+  readonly sizeGiB?: number;
+}
+
+export interface Instance {
+  readonly id: string;
+  readonly root: string;
+  readonly data: readonly string[];
+  readonly machine: Machine;
+  readonly host: GuestHost;
+}
+
+/** The device names that EC2 recommends for data volumes. */
+const deviceName = (index: number): string => `/dev/sd${String.fromCharCode('f'.charCodeAt(0) + index)}`;
+
+const newId = (kind: 'i' | 'vol'): string => `${kind}-0${randomBytes(8).toString('hex')}`;
