@@ -19,8 +19,8 @@ if (import.meta.main) {
     freezeframeApp().synth();
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
-    // The user's to mend, so without a stack trace.
+    // The user's to mend, so without a stack trace. At once, since the App would synthesise what there is on its way out.
     console.error(error.message);
-    process.exitCode = 1;
+    process.exit(1);
   }
 }

@@ -176,7 +176,7 @@ export class BackupWorkflow extends Construct {
   private failWithFirstError(): sfn.Choice {
     const failed = new sfn.Fail(this, 'Backup failed', { errorPath: '$.error.Error', causePath: '$.error.Cause' });
     const noCause = new sfn.Pass(this, 'No cause was given', {
-      result: sfn.Result.fromString(''),
+      result: sfn.Result.fromString('no cause was given'),
       resultPath: '$.error.Cause',
     });
     const lateError = new sfn.Pass(this, 'The late error', { inputPath: '$.lateError', resultPath: '$.error' });
