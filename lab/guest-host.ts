@@ -1,3 +1,4 @@
+import { withDeadline } from './deadline.ts';
 import type { ExecResult } from './guest-exec.ts';
 import type { ExecOptions, Machine } from './machine.ts';
 import type { Agent, AgentStep, StepOutcome } from './ports.ts';
@@ -65,8 +66,8 @@ export class GuestHost implements Agent {
   }
 
   async startAgent(): Promise<void> {
-    await this.exec(
-      'systemctl restart amazon-ssm-agent; until systemctl -q is-active amazon-ssm-agent; do sleep 0.1; done',
-    );
+    const hello = this.machine.ssm.hello();
+    await this.exec('systemctl restart amazon-ssm-agent');
+    await withDeadline(hello, 30_000, 'the SSM agent starts');
   }
 }

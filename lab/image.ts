@@ -70,7 +70,10 @@ async function build(folder: string): Promise<void> {
     await mkdir(finished, { recursive: true });
     for (const name of ['vmlinuz', 'initrd']) await copyFile(join(work, 'out', name), join(finished, name));
     await run('cp', ['--sparse=always', join(work, 'out', 'root.img'), join(finished, 'root.img')]);
-    if (!existsSync(folder)) await rename(finished, folder);
+    await rename(finished, folder).catch((error) => {
+      // Another process was first: its work is as good as ours.
+      if (!existsSync(folder)) throw error;
+    });
   } finally {
     await rm(work, { recursive: true, force: true });
     await rm(finished, { recursive: true, force: true });

@@ -49,6 +49,9 @@ export class Machine {
     this.#execPort = exec;
     this.#exec = new GuestExec(exec);
     qmp.onEvent((event) => this.#note(event));
+    ssm.onFrame(() => {
+      this.#ssmOpen = true;
+    });
   }
 
   /** QEMU's own files of this machine are here, the overlay of its root disk among them. */
@@ -60,7 +63,7 @@ export class Machine {
     return this.#scratch.alive;
   }
 
-  /** Whether the guest's SSM agent has its port open. */
+  /** Whether the guest's SSM agent has spoken and has kept its port open since. */
   get ssmOnline(): boolean {
     return this.alive && this.#ssmOpen;
   }
@@ -72,7 +75,7 @@ export class Machine {
     await this.resume();
     this.#execPort.send('PING', '0');
     this.#bootId = await this.#orDead(hello);
-    await this.#refreshSsm();
+    await this.#ssmAnswers(deadlineMs);
   }
 
   /** Runs bash code in the guest, outside of the emulated agent. Throws when it fails, unless `mayFail`. */
@@ -156,11 +159,12 @@ export class Machine {
   /** `hard` is a reset without warning; otherwise the guest is asked to shut down in order. Returns when it answers again. */
   async reboot({ hard = false, deadlineMs = BOOT_DEADLINE_MS } = {}): Promise<void> {
     const before = this.#bootId;
+    const agentRan = this.ssmOnline;
     const hello = this.#execPort.hello((bootId) => bootId !== before);
     if (hard) await this.#qmp.execute('system_reset');
     else await this.exec('systemctl reboot', { mayFail: true }).catch(() => {});
     this.#bootId = await this.#orDead(withDeadline(hello, deadlineMs, `${this.instanceId} reboots`));
-    await this.#refreshSsm();
+    if (agentRan) await this.#ssmAnswers(deadlineMs);
   }
 
   /** Writes the paused machine's state to a file; QEMU is of no further use then. */
@@ -196,16 +200,17 @@ export class Machine {
   }
 
   #note({ event, data }: QmpEvent): void {
-    if (event === 'VSERPORT_CHANGE' && data.id === 'ssm-port') this.#ssmOpen = data.open === true;
+    if (event === 'VSERPORT_CHANGE' && data.id === 'ssm-port') this.#ssmOpen = data.open === true && this.#ssmOpen;
     if (event !== 'RESET') return;
     this.#ssmOpen = false;
     this.#exec.reset('the guest has been reset');
   }
 
-  async #refreshSsm(): Promise<void> {
-    type Chardev = { label: string; 'frontend-open': boolean };
-    const chardevs = await this.#qmp.execute<Chardev[]>('query-chardev');
-    this.#ssmOpen = chardevs.some((chardev) => chardev.label === 'ssm' && chardev['frontend-open']);
+  // Asked and unasked: a restored agent does not greet by itself, a starting one does.
+  async #ssmAnswers(deadlineMs: number): Promise<void> {
+    const hello = this.ssm.hello();
+    this.ssm.send('PING', '0');
+    await this.#orDead(withDeadline(hello, deadlineMs, `the SSM agent of ${this.instanceId} answers`));
   }
 
   async #orDead<T>(work: Promise<T>): Promise<T> {

@@ -6,17 +6,18 @@ import type { Writable } from 'node:stream';
 
 // The keeper reads from a pipe whose other end only this Node process holds. However Node ends, SIGKILL included, the pipe
 // closes, and the keeper kills its one child (whose pid cannot be reused before the keeper has waited for it) and removes
-// the folder. It has a session of its own: a Ctrl-C in the terminal reaches Node alone, and then the keeper through Node.
+// the folder. It has a session of its own: a Ctrl-C in the terminal reaches Node alone, and then the keeper through Node. Its own stderr is nobody's: a word about the killed
+// child would go to a pipe that Node has closed, and end the keeper before its work is done.
 const KEEPER = `
 folder=$1; shift
-exec 3<&0 </dev/null
+exec 3<&0 4>&2 </dev/null 2>/dev/null
 if [ $# -eq 0 ]; then
   read -r _ <&3
 else
-  "$@" 3<&- & child=$!
-  { read -r _ <&3; kill -9 "$child"; } 2>/dev/null & watcher=$!
-  wait "$child"; code=$?
-  kill "$watcher" 2>/dev/null
+  "$@" 2>&4 3<&- 4>&- & child=$!
+  { read -r _ <&3; kill -9 "$child"; } 4>&- & watcher=$!
+  wait "$child"
+  kill "$watcher"
 fi
 exec rm -rf "$folder"
 `;

@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const source = await start(rootVolumeId);
   const dataIds = Array.from({ length: workload.TOPOLOGIES[topology] }, () => newId('vol'));
   for (const volumeId of dataIds) {
-    await volumes.create(volumeId, 0.25);
+    await volumes.create(volumeId, 0.5);
     await volumes.attach(source.instanceId, volumeId);
   }
   say(`${dataIds.length} volumes attached`);

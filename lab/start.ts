@@ -110,7 +110,10 @@ async function ensureSavedState(image: Image, accel: Accel, memoryMiB: number, p
     await mkdir(unfinished, { recursive: true });
     await machine.saveState(join(unfinished, 'state'));
     execFileSync('cp', ['--sparse=always', join(machine.folder, 'root.qcow2'), join(unfinished, 'root.qcow2')]);
-    if (!existsSync(folder)) await rename(unfinished, folder);
+    await rename(unfinished, folder).catch((error) => {
+      // Another process was first: its work is as good as ours.
+      if (!existsSync(folder)) throw error;
+    });
   } finally {
     await machine.stop();
     await rm(unfinished, { recursive: true, force: true });

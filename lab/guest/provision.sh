@@ -13,7 +13,7 @@ main() {
     raid1-ext4) raid1_ext4 "${disks[@]}" ;;
     lvm-striped) lvm_striped "${disks[@]}" ;;
     lvm-thin) lvm_thin "${disks[@]}" ;;
-    single) mkfs.xfs -q -L data "${disks[@]}" && mount_data "${disks[0]}" ;;
+    single) single "${disks[@]}" ;;
     root) database=/var/lib/mysql ;;
     *) echo "no topology $topology" >&2; return 2 ;;
   esac
@@ -66,10 +66,15 @@ lvm_striped() {
 lvm_thin() {
   pvcreate -q -y "$@" >/dev/null
   vgcreate -q vg0 "$@" >/dev/null
-  lvcreate -q -y -Wn --type thin-pool -n pool -l 80%VG vg0 >/dev/null
-  lvcreate -q -y -Wn --type thin -n data -V 400M --thinpool pool vg0 >/dev/null
+  lvcreate -q -y --type thin-pool -n pool -l 80%VG vg0 >/dev/null
+  lvcreate -q -y --type thin -n data -V 400M --thinpool pool vg0 >/dev/null
   mkfs.xfs -q -L data /dev/vg0/data
   mount_data /dev/vg0/data
+}
+
+single() {
+  mkfs.xfs -q -L data "$1"
+  mount_data "$1"
 }
 
 mount_data() {
