@@ -10,7 +10,7 @@ import {
 
 /**
  * Puts the SSM documents together. Every document carries every script, byte for byte but for the first line: Freeze
- * copies itself to /run and starts the holder and the watchdog from there. They are packed, since SSM takes 64 KB a
+ * puts them into /run and starts the holder and the watchdog from there. They are packed, since SSM takes 64 KB a
  * document and the scripts are larger.
  */
 export const renderDocuments = (): Record<DocumentNoun, CommandDocument> => ({
@@ -123,8 +123,10 @@ const renderDocument = (noun: DocumentNoun): CommandDocument => ({
   ],
 });
 
-/** Not readable as the agent shows it, so the script says how to read it. Unpacked in memory: no file, no here-document.
- * Freeze hands SCRIPT on to the roles in /run. */
+/**
+ * Not readable as the agent shows it, so the script says how to read it. Unpacked in memory: no file, no here-document.
+ * Freeze hands SCRIPT on to the roles in /run.
+ */
 const scriptOf = (noun: DocumentNoun): string => `#!/bin/bash
 # shellcheck disable=SC2034 # for the packed scripts
 # Freezeframe, document ${noun}, host contract ${CONTRACT}.

@@ -39,9 +39,10 @@ never_freeze_holder() {
 }
 
 freezable_decide() {
-  local i k tool path paths=("${NEVER_FROZEN[@]}") real=() disk name
+  local i k tool paths=("${NEVER_FROZEN[@]}") real=() disk name
+  # Bash's table of commands tells a path without a process.
   for tool in "${TOOLS_IN_USE[@]}"; do
-    if path=$(type -P "$tool"); then paths+=("$path"); fi
+    if hash "$tool" 2>/dev/null && [[ ${BASH_CMDS[$tool]:-} ]]; then paths+=("${BASH_CMDS[$tool]}"); fi
   done
   mapfile -t real < <(readlink -m -- "${paths[@]}")
   for ((k = 0; k < ${#paths[@]}; k++)); do
