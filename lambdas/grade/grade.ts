@@ -153,7 +153,8 @@ const MISSES_OF_MODE: Record<Exclude<Mode, 'crash'>, (input: GradeInput, receipt
   'lvm-snapshot': ({ topology }, receipt) => {
     const filesystems = freezable(topology);
     if (filesystems.length === 0) return [atMost('crash', 'there is no file system on an LV that can have a snapshot')];
-    const isHeld = (lv: string) => receipt.lvmSnapshots.some((each) => each.origin === lv && isWhole(each));
+    const isHeld = (lv: string) =>
+      lv !== '' && receipt.lvmSnapshots.some((each) => each.origin === lv && isWhole(each));
     const lvs = lvsOf(filesystems);
     // Several LVs are several instants: only a lock that stops the writers across all of them makes them one.
     const withoutLock = lvs.length > 1 ? 'crash' : 'filesystem';

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { checkSnapshots, type SnapshotProgress } from '../../lambdas/check-snapshots/check-snapshots.ts';
+import { DATA_1, NOW, RUN } from './builders.ts';
+
+const snapshot = (id: number, changes: Partial<SnapshotProgress> = {}): SnapshotProgress => ({
+  snapshotId: `snap-${id}`,
+  volumeId: DATA_1,
+  startTime: new Date(NOW).toISOString(),
+  state: 'completed',
+  percent: 100,
+  stateMessage: '',
+  ...changes,
+});
+const graded = (checks = 0, waitSeconds = 15) => ({
+  run: RUN,
+  snapshotIds: ['snap-1', 'snap-2'],
+  progress: { checks, waitSeconds, completed: false, percent: 0 },
+});
+const pending = { state: 'pending', percent: 40 };
+
+describe('Check snapshots', () => {
+  test("a snapshot in state error fails the set and is named with EC2's reason", () => {
+    const failed = snapshot(2, { state: 'error', stateMessage: 'the KMS key is disabled' });
+    assert.throws(() => checkSnapshots(graded(), [snapshot(1), failed], NOW), {
+      name: 'SnapshotFailedError',
+      message: new RegExp(`snap-2 of ${DATA_1} failed.*KMS key is disabled`),
+    });
+  });
+
+  test('a set that is not complete after 48 hours is stuck', () => {
+    assert.throws(() => checkSnapshots(graded(500), [snapshot(1), snapshot(2, pending)], NOW + 49 * 3_600_000), {
+      name: 'SnapshotsStuckError',
+      message: /snap-2/,
+    });
+  });
+
+  test('a snapshot that never shows was deleted', () => {
+    assert.throws(() => checkSnapshots(graded(3), [snapshot(1)], NOW), {
+      name: 'SnapshotFailedError',
+      message: /snap-2/,
+    });
+  });
+
+  test('a snapshot that does not show yet is waited for', () => {
+    assert.equal(checkSnapshots(graded(0), [snapshot(1)], NOW).completed, false);
+  });
+
+  test('progress is that of the whole set', () => {
+    assert.deepEqual(checkSnapshots(graded(), [snapshot(1), snapshot(2, pending)], NOW), {
+      checks: 1,
+      waitSeconds: 23,
+      completed: false,
+      percent: 70,
+    });
+  });
+
+  test('waits grow to five minutes and no further', () => {
+    let progress = graded().progress;
+    for (let check = 0; check < 20; check += 1) {
+      progress = checkSnapshots({ ...graded(), progress }, [snapshot(1), snapshot(2, pending)], NOW);
+    }
+    assert.equal(progress.waitSeconds, 300);
+  });
+
+  test('is complete when every snapshot is', () => {
+    const { completed, percent } = checkSnapshots(graded(), [snapshot(1), snapshot(2)], NOW + 60 * 3_600_000);
+    assert.deepEqual([completed, percent], [true, 100]);
+  });
+});
