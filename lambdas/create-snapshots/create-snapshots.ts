@@ -1,6 +1,6 @@
 import type { CreateSnapshotsRequest } from '@aws-sdk/client-ec2';
 import { isDefinite, isPassing, named } from '../shared/aws-errors.ts';
-import { CREATE_SNAPSHOTS_MS, LAST_CALL_SECONDS, LOOKUP_MS } from '../shared/budget.ts';
+import { CREATE_SNAPSHOTS_MS, LAST_CALL_SECONDS, LOOKUP_MS, THAW_SECONDS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { CreateSnapshotsInput, Run, TakenSet } from '../shared/contracts.ts';
 import {
@@ -55,7 +55,7 @@ const takeFrozen = async (input: CreateSnapshotsInput, ebs: Ebs, clock: Clock): 
     );
   }
   try {
-    return await take(input, ebs, clock, Math.min(CREATE_SNAPSHOTS_MS, leftMs), true);
+    return await take(input, ebs, clock, Math.min(CREATE_SNAPSHOTS_MS, leftMs - THAW_SECONDS * 1_000), true);
   } catch (error) {
     if (!(error instanceof AnswerLost)) throw error;
     // As long as the host can't have thawed by itself, a set that is found was taken while it was frozen.
@@ -138,7 +138,7 @@ const lookUp = async (run: Run, ebs: Ebs, clock: Clock, until: number): Promise<
 
 const answerLost = (run: Run, cause: unknown): Error =>
   new SnapshotAnswerLostError(
-    `no answer came to CreateSnapshots of ${run.instanceId} (${(cause as Error).name}: ${(cause as Error).message}) and no set of run ${run.run} is to be found yet; it is not sent again blindly, and should one turn up, it bears this run's tag`,
+    `no answer came to CreateSnapshots of ${run.instanceId} (${(cause as Error).name}: ${(cause as Error).message.split('\n')[0]}) and no set of run ${run.run} is to be found yet; it is not sent again blindly, and should one turn up, it bears this run's tag`,
     { cause },
   );
 

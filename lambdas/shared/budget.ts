@@ -18,8 +18,11 @@ export const RESERVE_SECONDS = 15;
 /** Of the reserve, the part that Freeze's answer may use up: with less than the remainder left, snapshots are not tried. */
 export const ANSWER_SECONDS = 5;
 
-/** CreateSnapshots is not sent when the lease has less than this left: a set cut off by the lease proves nothing. */
-export const LAST_CALL_SECONDS = 3;
+/** What the thaw needs on its way to the host before the lease is over: a set cut off by the lease proves nothing. */
+export const THAW_SECONDS = 2;
+
+/** CreateSnapshots is not sent when the lease has less than this left: normally it answers in 1-3 s. */
+export const LAST_CALL_SECONDS = 4;
 
 /** The longest that CreateSnapshots may keep the host frozen. */
 export const CREATE_SNAPSHOTS_MS = 10_000;

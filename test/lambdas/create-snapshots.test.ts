@@ -142,7 +142,7 @@ describe('Rehearse', () => {
 describe('Create snapshots', () => {
   test('with the lease all but over nothing is asked for', async () => {
     const ebs = new FakeEbs();
-    assert.equal((await failure(act(ebs, 'frozen', 27_500))).name, 'LeaseTooShortError');
+    assert.equal((await failure(act(ebs, 'frozen', 26_500))).name, 'LeaseTooShortError');
     assert.equal(ebs.requests.length, 0);
   });
 
@@ -183,8 +183,8 @@ describe('Create snapshots', () => {
     const ebs = new FakeEbs();
     ebs.loseAnswer = awsError('TimeoutError', null);
     ebs.showAfterMs = 60_000;
-    await failure(act(ebs, 'frozen', 26_000));
-    assert.ok(ebs.clock.now() < NOW + 4_000);
+    await failure(act(ebs, 'frozen', 25_000));
+    assert.ok(ebs.clock.now() < NOW + 5_000);
   });
 
   test('a search that is throttled leaves the answer lost, not the run', async () => {
@@ -194,10 +194,10 @@ describe('Create snapshots', () => {
     assert.equal((await failure(act(ebs, 'frozen', 3_000))).name, 'SnapshotAnswerLostError');
   });
 
-  test('the request may take no longer than the lease', async () => {
+  test('the request may take no longer than leaves time to thaw within the lease', async () => {
     const ebs = new FakeEbs();
     await act(ebs, 'frozen', 24_000);
-    assert.equal(ebs.requests[0]?.timeoutMs, 6_000);
+    assert.equal(ebs.requests[0]?.timeoutMs, 4_000);
   });
 
   test('a set found by its tag while the lease lasts was taken while frozen', async () => {
