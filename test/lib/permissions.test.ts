@@ -174,7 +174,7 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   ],
   freeze: [send(DOCUMENTS.freeze), sendToTagged, readResult],
   thaw: [send(DOCUMENTS.thaw), sendToTagged, readResult],
-  grade: [label],
+  grade: [look('ec2:DescribeSnapshots'), label],
   'check-snapshots': [look('ec2:DescribeSnapshots')],
   discard: [look('ec2:DescribeSnapshots'), deleteOurs],
 };
