@@ -1,3 +1,4 @@
+import { FastClock } from './clock.ts';
 import { Lambdas } from './lambda.ts';
 import { type AwsServer, startAws } from './server.ts';
 import { StepFunctions, type StepFunctionsOptions } from './step-functions.ts';
@@ -9,13 +10,19 @@ export async function deploy(stack: Stack, world: World, options: DeployOptions 
   for (const { name, content } of stack.documents) world.ssm.documents.put(name, content);
   for (const { name } of stack.buckets) world.s3.addBucket(name);
   const server = await startAws(world);
+  const fast = world.clock instanceof FastClock ? world.clock : undefined;
+  const scale = fast ? 1 / fast.speed : 1;
   const lambdas = new Lambdas({
     environment: ({ role }) => server.environment(role),
-    ...(options.lambdaTimeScale === undefined ? {} : { timeScale: options.lambdaTimeScale }),
+    timeScale: options.lambdaTimeScale ?? scale,
+    ...(fast && { time: { origin: fast.origin, speed: fast.speed } }),
   });
   for (const spec of stack.functions) lambdas.add(spec);
   const stepFunctions = new StepFunctions({
+    timeScale: scale,
+    timeoutScale: scale,
     ...options,
+    clock: world.clock,
     stack,
     lambdas,
     sdkConfig: (roleArn) => ({
@@ -41,7 +48,7 @@ export async function deploy(stack: Stack, world: World, options: DeployOptions 
 }
 
 export interface DeployOptions extends Pick<StepFunctionsOptions, 'timeScale' | 'timeoutScale' | 'integrations'> {
-  /** Multiplies the timeouts of the functions. @default 1 */
+  /** Multiplies the timeouts of the functions. @default 1, or what the world's clock says; so are the other scales */
   readonly lambdaTimeScale?: number;
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { ExecutionAbortedError, ExecutionError, ExecutionTimeoutError, StateMachine } from 'aws-local-stepfunctions';
 import { type Adapted, FAIL, observed, WAIT } from './asl.ts';
-import { realClock } from './clock.ts';
+import { type Clock, realClock } from './clock.ts';
 import { TaskFailure } from './lambda.ts';
 import type { StateDefinition, StateMachineResource } from './template.ts';
 
@@ -11,7 +11,7 @@ export class Execution {
   readonly name: string;
   readonly machine: StateMachineResource;
   readonly input: unknown;
-  readonly startedAt = Date.now();
+  readonly startedAt: number;
   stoppedAt: number | undefined;
   status: ExecutionStatus = 'RUNNING';
   output: unknown;
@@ -26,6 +26,7 @@ export class Execution {
 
   constructor(options: ExecutionOptions) {
     this.#options = options;
+    this.startedAt = options.clock.now();
     this.machine = options.machine;
     this.name = options.name;
     this.input = options.input;
@@ -53,7 +54,8 @@ export class Execution {
     const { adapted, machine, name, input } = this.#options;
     const state = { Name: '', EnteredTime: '', RetryCount: 0 };
     const definition = observed(adapted.definition, (entered) => {
-      Object.assign(state, { Name: entered, EnteredTime: new Date().toISOString(), RetryCount: 0 });
+      Object.assign(state, { Name: entered, EnteredTime: this.#now().toISOString(), RetryCount: 0 });
+      this.#options.onEnter(entered);
     });
     const handlers = Object.fromEntries(
       [...adapted.tasks].map(([task, written]) => [
@@ -119,7 +121,8 @@ export class Execution {
         `SecondsPath must lead to a whole number of seconds, not ${JSON.stringify(seconds)}`,
       );
     }
-    const ms = timestamp === undefined ? Number(seconds) * 1000 : Math.max(0, Date.parse(timestamp) - Date.now());
+    const ms =
+      timestamp === undefined ? Number(seconds) * 1000 : Math.max(0, Date.parse(timestamp) - this.#options.clock.now());
     // A referenced timer: a process that has nothing but a waiting execution must wait too.
     const keepAlive = setInterval(() => {}, 60_000);
     await realClock.sleep(ms * this.#options.timeScale, this.#stopping.signal);
@@ -144,12 +147,16 @@ export class Execution {
 
   #end(status: ExecutionStatus): void {
     this.status = status;
-    this.stoppedAt = Date.now();
+    this.stoppedAt = this.#options.clock.now();
+  }
+
+  #now(): Date {
+    return new Date(this.#options.clock.now());
   }
 
   async #tell(events: AsyncIterable<RawEvent>): Promise<void> {
     for await (const raw of events) {
-      const event: HistoryEvent = { at: raw.timestamp, execution: this.arn, type: raw.type };
+      const event: HistoryEvent = { at: this.#options.clock.now(), execution: this.arn, type: raw.type };
       if (raw.state) {
         event.state = raw.state.name;
         event.stateType = this.#options.adapted.types.get(raw.state.name) ?? raw.state.type;
@@ -200,7 +207,9 @@ export interface ExecutionOptions {
   name: string;
   input: unknown;
   timeScale: number;
+  clock: Clock;
   task(call: TaskCall): Promise<unknown>;
+  onEnter(state: string): void;
   onEvent(event: HistoryEvent): void;
   onEnd(execution: Execution): void;
 }

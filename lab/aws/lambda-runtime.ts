@@ -10,10 +10,12 @@ export class ExecutionEnvironment {
     bundle: string;
     handlerName: string;
     env: Record<string, string>;
+    /** Time in the function, where it is not the machine's own. */
+    time: FastTime | undefined;
     onOutput(text: string): void;
   }) {
     this.#worker = new Worker(new URL('./lambda-worker.ts', import.meta.url), {
-      workerData: { bundle: spec.bundle, handlerName: spec.handlerName },
+      workerData: { bundle: spec.bundle, handlerName: spec.handlerName, time: spec.time },
       env: spec.env,
       // Not the flags of the process around it: a test runner's would start tests in here.
       execArgv: [],
@@ -60,6 +62,12 @@ export class ExecutionEnvironment {
     this.#settle = undefined;
     settle?.(ending);
   }
+}
+
+/** Milliseconds since the epoch from which on time passes `speed` times as fast. */
+export interface FastTime {
+  origin: number;
+  speed: number;
 }
 
 export interface ToWorker {

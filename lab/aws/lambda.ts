@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Faults } from './faults.ts';
-import { type Ending, ExecutionEnvironment } from './lambda-runtime.ts';
+import { type Ending, ExecutionEnvironment, type FastTime } from './lambda-runtime.ts';
 
 /** Runs the bundles that ship, each in worker threads of its own, with the manners and the errors of Lambda. */
 export class Lambdas {
@@ -16,14 +16,21 @@ export class Lambdas {
   readonly #all = new Set<ExecutionEnvironment>();
   readonly #environment: (spec: LambdaFunction) => Record<string, string>;
   readonly #timeScale: number;
+  readonly #time: FastTime | undefined;
 
   /**
    * `environment`: what every function gets beside its own variables (endpoint, region, credentials of its role).
-   * `timeScale`: multiplies the functions' timeouts, so that one of 90 s can be seen to end in 90 ms.
+   * `timeScale`: multiplies the functions' timeouts and the times of faults, so that 90 s can be seen to end in 90 ms.
+   * `time`: the time that passes inside the functions.
    */
-  constructor(options: { environment: (spec: LambdaFunction) => Record<string, string>; timeScale?: number }) {
+  constructor(options: {
+    environment: (spec: LambdaFunction) => Record<string, string>;
+    timeScale?: number;
+    time?: FastTime;
+  }) {
     this.#environment = options.environment;
     this.#timeScale = options.timeScale ?? 1;
+    this.#time = options.time;
   }
 
   add(spec: LambdaFunction): void {
@@ -73,10 +80,15 @@ export class Lambdas {
     if (fault?.kind === 'throttle') throw new TaskFailure('Lambda.TooManyRequestsException', 'Rate Exceeded.');
     if (fault?.kind === 'error') throw new TaskFailure(fault.error, fault.cause ?? '{}');
     if (fault?.kind === 'killBefore') throw crashed('exit status 137');
-    if (fault?.kind === 'delay') await sleep(fault.ms);
+    if (fault?.kind === 'delay') await sleep(fault.ms * this.#timeScale);
     const requestId = randomUUID();
+    const startedAt = Date.now();
     const ending = await this.#invokeOnce(spec, event, requestId, fault);
     const answer = read(spec, requestId, ending);
+    if (fault?.kind === 'hang') {
+      await sleep(Math.max(0, startedAt + spec.timeoutSeconds * 1000 * this.#timeScale - Date.now()));
+      return read(spec, requestId, { kind: 'timeout' });
+    }
     if (fault?.kind === 'lostAnswer') {
       throw new TaskFailure(
         'Lambda.Unknown',
@@ -95,7 +107,8 @@ export class Lambdas {
     const environment = this.#idle.get(spec.name)?.pop() ?? this.#start(spec);
     const timeoutMs = spec.timeoutSeconds * 1000 * this.#timeScale;
     const timers = [setTimeout(() => void environment.kill({ kind: 'timeout' }), timeoutMs)];
-    if (fault?.kind === 'killAfter') timers.push(setTimeout(() => void environment.kill(), fault.ms));
+    if (fault?.kind === 'killAfter') timers.push(setTimeout(() => void environment.kill(), fault.ms * this.#timeScale));
+    if (fault?.kind === 'killWhen') void fault.due().then(() => environment.kill());
     const ending = await environment.invoke({
       event,
       context: {
@@ -120,6 +133,7 @@ export class Lambdas {
     const environment = new ExecutionEnvironment({
       bundle: spec.bundle,
       handlerName,
+      time: this.#time,
       env: {
         // PATH and HOME are there on Lambda too; nothing else of this machine is.
         PATH: process.env.PATH ?? '',
@@ -186,6 +200,10 @@ export type LambdaFault =
   | { kind: 'killBefore' }
   /** The environment is killed while the handler runs. */
   | { kind: 'killAfter'; ms: number }
+  /** The environment is killed when this has come about, if the handler still runs. */
+  | { kind: 'killWhen'; due: () => Promise<void> }
+  /** The handler does its work and does not end: Lambda kills it when its time is over. */
+  | { kind: 'hang' }
   /** The handler does its work, the answer does not arrive. */
   | { kind: 'lostAnswer' }
   /** The handler does its work, the answer is something else (null by default). */

@@ -170,7 +170,7 @@ class Desk {
     if (fault) entry.fault = fault;
     if (fault?.kind === 'error') throw new AwsError(fault.code, fault.message ?? 'planned fault', fault.status ?? 400);
     if (fault?.kind === 'delay') await this.#world.clock.sleep(fault.ms);
-    if (this.#world.authorize && !this.#world.authorize({ service, action, principal, input })) {
+    if (this.#world.authorize && !(await this.#world.authorize({ service, action, principal, input }))) {
       const text = `User: ${principal} is not authorized to perform: ${service}:${action}`;
       if (service === 'ec2') throw new AwsError('UnauthorizedOperation', text, 403);
       throw service === 's3' ? new AwsError('AccessDenied', text, 403) : new AwsError('AccessDeniedException', text);

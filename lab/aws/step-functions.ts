@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { StateMachine } from 'aws-local-stepfunctions';
 import { type Adapted, adapt } from './asl.ts';
-import { realClock } from './clock.ts';
+import { type Clock, realClock } from './clock.ts';
 import { AwsError } from './errors.ts';
 import { matches, targetInput } from './event-pattern.ts';
 import { Execution, executionName, type HistoryEvent, MOST_BYTES, type TaskCall } from './execution.ts';
@@ -27,6 +27,8 @@ export class StepFunctions {
   /** As the `states` service of the endpoint. */
   readonly operations: Operations = statesOperations(this);
   onEvent: ((event: HistoryEvent) => void) | undefined;
+  /** Called when an execution is about to do a state: one that is stopped here does not begin it. */
+  onEnter: ((execution: Execution, state: string) => void) | undefined;
   /** EventBridge delivers at best effort: a test may lose events here. */
   loseEvent: ((event: StatusEvent) => boolean) | undefined;
   readonly #options: StepFunctionsOptions;
@@ -51,13 +53,15 @@ export class StepFunctions {
       if (known.status === 'RUNNING' && isDeepStrictEqual(known.input, input)) return known;
       throw new AwsError('ExecutionAlreadyExists', `Execution Already Exists: '${known.arn}'`);
     }
-    const execution = new Execution({
+    const execution: Execution = new Execution({
       machine: resource,
       adapted: this.#adapt(resource),
       name,
       input,
       timeScale: this.#options.timeScale ?? 1,
+      clock: this.#options.clock ?? realClock,
       task: (call) => this.#task(call),
+      onEnter: (state) => this.onEnter?.(execution, state),
       onEvent: (event) => this.onEvent?.(event),
       onEnd: (ended) => this.#announce(ended),
     });
@@ -173,7 +177,7 @@ export class StepFunctions {
       'detail-type': 'Step Functions Execution Status Change',
       source: 'aws.states',
       account: stack.account,
-      time: new Date().toISOString(),
+      time: new Date((this.#options.clock ?? realClock).now()).toISOString(),
       region: stack.region,
       resources: [execution.arn],
       detail: {
@@ -237,6 +241,8 @@ export interface StepFunctionsOptions {
   readonly lambdas: Lambdas;
   /** Configuration of an SDK client that acts in the name of a role. */
   readonly sdkConfig: (roleArn: string) => object;
+  /** Of executions and their events. @default the machine's own time */
+  readonly clock?: Clock;
   /** Multiplies waits and retry intervals. @default 1 */
   readonly timeScale?: number;
   /** Multiplies the timeouts of tasks and machines. @default 1 */

@@ -23,7 +23,7 @@ export class World {
   /** Called with every entry of the log, as it is made. */
   onCall: ((entry: LogEntry) => void) | undefined;
   /** Decides whether a principal may make a call. Without it everything is allowed. */
-  authorize: ((call: AuthorizedCall) => boolean) | undefined;
+  authorize: ((call: AuthorizedCall) => boolean | Promise<boolean>) | undefined;
   readonly #services = new Map<string, Operations>();
   readonly #principals = new Map<string, string>();
   #ids = 0;
