@@ -31,12 +31,6 @@ seconds_of_cs() {
   if [ -z "$1" ]; then REPLY=null; else printf -v REPLY '%d.%02d' $(($1 / 100)) $(($1 % 100)); fi
 }
 
-# Waits without a process of its own: a fork costs more than the wait on a busy host.
-pause() {
-  if [ -z "${PAUSE_FD:-}" ]; then exec {PAUSE_FD}<> <(:); fi
-  read -r -t "$1" -u "$PAUSE_FD" || true
-}
-
 log() { printf '%s\n' "freezeframe: $*" >&2 || true; }
 
 boot_id() { read -r REPLY <"${FF_PROC:-/proc}/sys/kernel/random/boot_id"; }

@@ -10,10 +10,11 @@ freeze_main() {
   # One at a time through the preparations; the kernel gives the lock back should we be killed.
   exec 6>"$FF_RUN/lock"
   flock -w 5 6 || fail Busy "another freeze is being prepared on this host; wait for it to end"
-  check_wanted
+  check_wanted 0
   clear_way
   preflight
-  check_wanted
+  # Had it taken longer than the lease, nobody would wait for this freeze any more.
+  check_wanted "$LEASE"
   arm
   exec 6>&-
   await_answer
@@ -26,15 +27,17 @@ tools_present() {
   done
 }
 
-# A command may be delivered minutes late, twice, or after the run gave up.
+# A command may be delivered minutes late, twice, or after the run gave up. Argument: seconds of grace.
 check_wanted() {
+  local late
   if is_buried "$RUN"; then fail AlreadyThawed "run $RUN was thawed already; a freeze now would have nobody to thaw it"; fi
   boot_id
   BOOT_ID=$REPLY
   if [ "$BOOT_ID" != "$P_BOOTID" ]; then fail Rebooted "the host has rebooted since it was inspected; start the run again"; fi
   now_cs
-  if [ "$REPLY" -gt "$((10#$P_NOTAFTER * 100))" ]; then
-    fail TooLate "this freeze came $(((REPLY - 10#$P_NOTAFTER * 100) / 100)) s too late; see what keeps the SSM agent busy, and start the run again"
+  late=$((REPLY / 100 - 10#$P_NOTAFTER - $1))
+  if [ "$late" -gt 0 ]; then
+    fail TooLate "this freeze came $late s too late; see what keeps the SSM agent busy, and start the run again"
   fi
 }
 
@@ -110,7 +113,7 @@ arm() {
       rm -rf "$ACTIVE"
       fail HostUnfit "the watchdog did not start; nothing was frozen. See systemctl status freezeframe-watchdog"
     fi
-    pause 0.05
+    sleep 0.05
   done
   start_role holder
 }
@@ -163,7 +166,7 @@ await_answer() {
     if [ ! -d "$ACTIVE" ] && [ ! -e "$FF_RUN/answers/$RUN" ]; then
       fail Internal "the freeze ended without an answer; nothing is frozen. See /run/freezeframe/receipts/$RUN"
     fi
-    pause 0.02
+    sleep 0.02
   done
   { read -r code && read -r json; } <"$FF_RUN/answers/$RUN"
   printf '%s\n' "$json"

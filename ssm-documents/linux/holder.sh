@@ -14,10 +14,10 @@ holder_main() {
   echo "$$" >"$ACTIVE/holder.pid"
   exec 8<>"$ACTIVE/control"
   # Room that is given back when the thaw begins, so that a /run filled up meanwhile can't stop the receipt.
-  head -c 262144 /dev/zero >"$ACTIVE/reserve"
+  head -c 262144 /dev/zero 2>/dev/null >"$ACTIVE/reserve" || fault HostUnfit "/run is full; make room in it"
   : >"$ACTIVE/holding"
 
-  if ! { fs_open && holder_freeze; }; then
+  if [ -n "$FAULT_NAME" ] || ! { fs_open && holder_freeze; }; then
     THAWED_BY=error
     exit 0
   fi
@@ -121,11 +121,11 @@ holder_ends() {
   trap '' TERM INT HUP
   set +e
   if [ -z "$THAWED_BY" ]; then THAWED_BY=error; fi
+  : >"$ACTIVE/reserve"
   if [ "${MODE}" = fs-freeze ] && [ -n "$FROZEN_AT" ]; then counters_read thaw; fi
   undo_all
   # A freeze that was given up on may still come true when the kernel gets to it.
   await_stuck
-  rm -f "$ACTIVE/reserve"
   now_cs
   THAWED_AT=$REPLY
   bury "$RUN"
@@ -142,7 +142,7 @@ await_stuck() {
   local pid tries=0
   for pid in ${STUCK[@]+"${STUCK[@]}"}; do
     while kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 6000 ]; do
-      pause 0.1
+      sleep 0.1
       tries=$((tries + 1))
     done
   done

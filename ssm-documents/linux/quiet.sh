@@ -17,7 +17,12 @@ STATE_VARIABLES=(APP_LOCKED APP_RELEASED APP_HELD APP_POSITION FS_FROZEN FS_THAW
   SNAP_ORIGIN SNAP_NAME SNAP_TAKEN SNAP_VALID SNAP_USED SNAP_REMOVED WRITE_DEVICE WRITE_FREEZE WRITE_THAW
   ARRAY_NAME ARRAY_CLEAN NOTES ARMED_AT FROZEN_AT FROZEN_CLOCK STALLED_AT RELEASED_AT ASKED_AT THAWED_AT THAWED_BY)
 
-push_undo() { echo "$*" >>"$ACTIVE/journal"; }
+push_undo() {
+  if ! { echo "$*" >>"$ACTIVE/journal"; } 2>/dev/null; then
+    fault HostUnfit "/run is full; make room in it"
+    return 1
+  fi
+}
 
 note() { NOTES+=("$*"); log "$*"; }
 
@@ -149,7 +154,7 @@ arrays_settle() {
         now_cs
         case $state in clean | readonly | read-auto) break ;; esac
         if [ "$REPLY" -ge "$deadline" ]; then break; fi
-        pause 0.02
+        sleep 0.02
       done
       ARRAY_NAME+=("$j")
       case $state in
@@ -248,7 +253,7 @@ lvm_remove() {
       done
       return 0
     fi
-    pause 0.$((try * 3))
+    sleep 0.$((try * 3))
   done
   note "LVM snapshot $1 can't be removed; remove it with: lvremove $1"
   return 1

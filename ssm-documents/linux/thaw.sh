@@ -58,7 +58,7 @@ thaw_active() {
       rescue_apart
       continue
     fi
-    pause 0.03
+    sleep 0.03
   done
 }
 
@@ -71,7 +71,7 @@ ask_holder() {
 # In a process of its own, from the script that froze, with that freeze's own knowledge.
 rescue_apart() {
   if [ -s "$ACTIVE/parameters" ]; then
-    bash "$ACTIVE/script" rescue >/dev/null 2>&1 </dev/null || pause 0.2
+    bash "$ACTIVE/script" rescue >/dev/null 2>&1 </dev/null || sleep 0.2
   else
     rm -rf "$ACTIVE"
   fi

@@ -36,7 +36,7 @@ await_holder() {
   # A holder that never came took nothing.
   local patience=100
   while [ ! -e "$ACTIVE/holding" ] && [ "$patience" -gt 0 ]; do
-    pause 0.1
+    sleep 0.1
     patience=$((patience - 1))
   done
   while :; do
@@ -65,12 +65,12 @@ rescue_main() {
   if [ -r "$ACTIVE/holder.pid" ]; then read -r pid <"$ACTIVE/holder.pid" || pid=''; fi
   while [ -n "$pid" ] && is_locked "$ACTIVE/holder.lock" && [ "$tries" -lt 50 ]; do
     kill -9 "$pid" 2>/dev/null || true
-    pause 0.02
+    sleep 0.02
     tries=$((tries + 1))
   done
   if [ ! -e "$ACTIVE/done" ] && [ -e "$ACTIVE/journal" ]; then
     log "thawing in the holder's place"
-    rm -f "$ACTIVE/reserve"
+    : >"$ACTIVE/reserve"
     THAWED_BY=watchdog
     kill_children || true
     undo_all || true
@@ -81,7 +81,7 @@ rescue_main() {
     { printf '%s\n' "$REPLY" >"$FF_RUN/receipts/.$RUN" && mv -f "$FF_RUN/receipts/.$RUN" "$FF_RUN/receipts/$RUN"; } || true
     # A freeze that still hangs in the kernel may come true later; and nothing is cleared away under a living holder.
     while kill_children || is_locked "$ACTIVE/holder.lock"; do
-      pause 0.2
+      sleep 0.2
       undo_all || true
     done
   fi

@@ -160,7 +160,7 @@ mysql_freeze() {
       fault LockTimeout "${APP_NAME[$i]} did not grant its lock in time; in its way: $REPLY. End it, or back up when it is done"
       return 1
     fi
-    pause 0.3
+    sleep 0.3
   done
   mysql_position "$i"
 }
@@ -178,7 +178,7 @@ mysql_thaw() {
   printf 'exit\n' >&"${MYSQL_IN[$i]}" || true
   # Whatever the server does, the lock goes with the client.
   while kill -0 "${MYSQL_PID[$i]}" 2>/dev/null && [ "$tries" -lt 20 ]; do
-    pause 0.02
+    sleep 0.02
     tries=$((tries + 1))
   done
   kill -9 "${MYSQL_PID[$i]}" 2>/dev/null || true
