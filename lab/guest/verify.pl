@@ -66,7 +66,7 @@ sub merge_snapshots {
         push @{ $report{merged} }, $snapshot unless $merged->{code};
     }
     return unless @{ $report{merged} };
-    my $leftover = q{lvs --noheadings -a -o lv_name -S 'lv_merging!=""'};
+    my $leftover = 'lvs --noheadings -a -o lv_name -S lv_merging=1';
     wait_until(sub { command($leftover)->{output} !~ /\S/ }, 60) or problem('an LVM snapshot does not finish its merge');
 }
 
