@@ -44,13 +44,13 @@ check_wanted() {
 # At most one freeze; what a killed one left behind is released before a new one starts.
 clear_way() {
   if [ ! -d "$ACTIVE" ]; then return; fi
+  local other=unknown
+  read -r other <"$ACTIVE/run" || true
   if [ ! -e "$ACTIVE/done" ] && { is_locked "$ACTIVE/holder.lock" || is_locked "$ACTIVE/watchdog.lock"; }; then
-    local other=unknown
-    read -r other <"$ACTIVE/run" || true
     fail Busy "run $other holds this host; wait for it to end, or thaw it with $FF_RUN/thaw"
   fi
   exec 6>&-
-  rescue_apart
+  rescue_apart "$other"
   exec 6>"$FF_RUN/lock"
   flock -w 5 6 || fail Busy "another freeze is being prepared on this host; wait for it to end"
   if [ -d "$ACTIVE" ]; then fail Busy "what an earlier freeze left behind can't be cleared; run $FF_RUN/thaw"; fi
@@ -89,21 +89,21 @@ preflight() {
   fi
 }
 
-# From here on the host thaws itself when the lease is over.
+# From here on the host thaws itself when the lease is over. The directory comes to be whole or not at all: whoever finds
+# it finds in it whose freeze it is and how to end it.
 arm() {
-  if ! { mkdir "$ACTIVE" && mkfifo "$ACTIVE/control" && : >"$ACTIVE/journal" &&
-    printf '%s\n' 'set -Eeuo pipefail' "$SCRIPT" >"$ACTIVE/script" && printf '%s\n' "$RUN" >"$ACTIVE/run"; }; then
-    rm -rf "$ACTIVE"
-    fail HostUnfit "can't write to $ACTIVE; make room in /run"
-  fi
-  emergency_thaw
+  local new=$FF_RUN/preparing
   now_cs
   ARMED_AT=$REPLY
   UNTIL=$((ARMED_AT + LEASE * 100))
   WITHIN_AT=$((ARMED_AT + WITHIN * 100))
-  declare -p RUN MODE LEASE WITHIN BOOT_ID ARMED_AT UNTIL WITHIN_AT \
-    FS_MOUNT FS_TYPE FS_DEV FS_FREEZABLE FS_LV FS_LAYERS FS_OWN LV_NAME LV_DEV LV_SEGTYPE LV_SIZE_EXTENTS LV_POOL \
-    VG_NAME VG_FREE APP_DRIVER APP_NAME APP_DIR APP_REF >"$ACTIVE/parameters"
+  rm -rf "$new"
+  if ! { mkdir "$new" && mkfifo "$new/control" && : >"$new/journal" && printf '%s\n' "$RUN" >"$new/run" &&
+    printf '%s\n' 'set -Eeuo pipefail' "$SCRIPT" >"$new/script" && declare -p "${PARAMETERS[@]}" >"$new/parameters" &&
+    emergency_thaw && mv -T "$new" "$ACTIVE"; }; then
+    rm -rf "$new"
+    fail HostUnfit "can't write to $FF_RUN; make room in /run"
+  fi
   start_role watchdog
   local patience=200
   while [ ! -e "$ACTIVE/armed" ]; do
@@ -118,9 +118,16 @@ arm() {
   start_role holder
 }
 
+# What the roles have to know.
+PARAMETERS=(RUN MODE LEASE WITHIN BOOT_ID ARMED_AT UNTIL WITHIN_AT
+  FS_MOUNT FS_TYPE FS_DEV FS_FREEZABLE FS_LV FS_LAYERS FS_OWN LV_NAME LV_DEV LV_SEGTYPE LV_SIZE_EXTENTS LV_POOL
+  VG_NAME VG_FREE APP_DRIVER APP_NAME APP_DIR APP_REF)
+
 # A transient unit: its own cgroup, out of the agent's reach. Without systemd: a session of its own.
 start_role() {
   local role=$1 holder='' common=(--quiet --unit "freezeframe-$1") restart=()
+  # Where the freeze is over and cleared away, a unit that comes back has nothing to do.
+  local command=(bash -c "[ ! -e '$ACTIVE/script' ] || exec bash '$ACTIVE/script' $role $RUN")
   if [ "$role" = holder ]; then
     holder=$RUN
     common+=(--setenv "FREEZEFRAME_HOLDER=$RUN")
@@ -132,13 +139,12 @@ start_role() {
     systemctl reset-failed "freezeframe-$role.service" 2>/dev/null || true
     # The oldest systemd knows neither --collect nor Restart= here.
     if systemd-run "${common[@]}" --collect --description "Freezeframe $role of $RUN" -p StandardOutput=null -p StandardError=null \
-      ${restart[@]+"${restart[@]}"} bash "$ACTIVE/script" "$role" >&2 ||
-      systemd-run "${common[@]}" bash "$ACTIVE/script" "$role" >&2; then
+      ${restart[@]+"${restart[@]}"} "${command[@]}" >&2 || systemd-run "${common[@]}" "${command[@]}" >&2; then
       return
     fi
     log "systemd-run refused; starting the $role in a session of its own"
   fi
-  (FREEZEFRAME_HOLDER=$holder spawn setsid bash "$ACTIVE/script" "$role") </dev/null >/dev/null 2>&1 &
+  (FREEZEFRAME_HOLDER=$holder spawn setsid "${command[@]}") </dev/null >/dev/null 2>&1 &
 }
 
 stop_roles() {

@@ -6,7 +6,8 @@
 
 holder_main() {
   exec 9>"$ACTIVE/holder.lock"
-  flock -n 9 || exit 0
+  # Whoever only looks whether it is locked holds it for a moment.
+  flock -w 5 9 || exit 0
   protect_from_oom
   # Whatever ends this process ends the freeze first: an error in it, a stop of its unit, a shutdown of the host.
   trap 'holder_ends' EXIT
@@ -136,6 +137,8 @@ holder_ends() {
     answer "$REPLY" "${FAULT_EXIT:-25}"
   fi
   : >"$ACTIVE/done"
+  # The watchdog clears away behind us, if there is one left.
+  if ! is_locked "$ACTIVE/watchdog.lock"; then rm -rf "$ACTIVE"; fi
 }
 
 await_stuck() {

@@ -7,6 +7,8 @@ case ${1:-document} in
   document) "${DOCUMENT}_main" ;;
   holder | watchdog | rescue | by-hand)
     . "$ACTIVE/parameters"
+    # By the time that a role starts, the freeze that it was started for may be over and the next one hold.
+    if [ "$RUN" != "${2:-$RUN}" ]; then exit 0; fi
     if [ -r "$ACTIVE/state" ]; then . "$ACTIVE/state"; fi
     "${1//-/_}_main"
     ;;

@@ -13,6 +13,8 @@ thaw_main() {
   local swept='' name receipt=null
   exec 6>"$FF_RUN/lock"
   if flock -w 2 6 && [ ! -d "$ACTIVE" ]; then
+    # Of a Freeze that was killed before it could begin.
+    rm -rf "$FF_RUN/preparing"
     while read -r name; do
       json_string "$name"
       swept+="${swept:+,}$REPLY"
@@ -42,11 +44,11 @@ thaw_active() {
     if [ -e "$ACTIVE/holding" ]; then
       if ! is_locked "$ACTIVE/holder.lock"; then
         # Its last act may have come just now.
-        if [ ! -e "$ACTIVE/done" ]; then rescue_apart; fi
+        if [ ! -e "$ACTIVE/done" ]; then rescue_apart "$run"; fi
         continue
       fi
       if [ ! -e "$ACTIVE/released" ] && [ "$REPLY" -gt $((began + 500)) ]; then
-        rescue_apart
+        rescue_apart "$run"
         continue
       fi
       if [ "$REPLY" -ge "$next" ]; then
@@ -55,7 +57,7 @@ thaw_active() {
       fi
     elif ! is_locked "$FF_RUN/lock" && ! is_locked "$ACTIVE/watchdog.lock"; then
       # Its Freeze was killed before there was a watchdog; nothing is frozen.
-      rescue_apart
+      rescue_apart "$run"
       continue
     fi
     sleep 0.03
@@ -69,13 +71,7 @@ ask_holder() {
 }
 
 # In a process of its own, from the script that froze, with that freeze's own knowledge.
-rescue_apart() {
-  if [ -s "$ACTIVE/parameters" ]; then
-    bash "$ACTIVE/script" rescue >/dev/null 2>&1 </dev/null || sleep 0.2
-  else
-    rm -rf "$ACTIVE"
-  fi
-}
+rescue_apart() { bash "$ACTIVE/script" rescue "$1" >/dev/null 2>&1 </dev/null || sleep 0.2; }
 
 # For a person at the host: /run/freezeframe/thaw.
 by_hand_main() {

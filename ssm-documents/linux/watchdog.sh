@@ -6,7 +6,7 @@
 
 watchdog_main() {
   exec 7>"$ACTIVE/watchdog.lock"
-  flock -n 7 || exit 0
+  flock -w 5 7 || exit 0
   protect_from_oom
   # A stop of the unit, or a shutdown: no freeze without its watchdog.
   trap 'UNTIL=0' TERM INT HUP
@@ -27,7 +27,7 @@ watchdog_main() {
     break
   done
   # As a new process: what the holder saved meanwhile is read in main.sh.
-  exec bash "$ACTIVE/script" rescue
+  exec bash "$ACTIVE/script" rescue "$RUN"
 }
 
 # Blocks until the holder is gone or the lease is over, without a poll: the kernel frees a dead holder's lock.
@@ -57,7 +57,8 @@ holder_gone() { flock -w "$1" "$ACTIVE/holder.lock" true; }
 rescue_main() {
   exec 6>"$FF_RUN/lock"
   flock -w 60 6 || exit 1
-  if [ ! -d "$ACTIVE" ]; then exit 0; fi
+  # Another one was faster, and the next freeze may hold by now.
+  if ! active_is "$RUN"; then exit 0; fi
   protect_from_oom
   fs_open || true
   # Only the living can be in the way. The lock, not the pid, says that the holder lives.
