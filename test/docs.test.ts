@@ -1,0 +1,230 @@
+/** What the pages claim, wherever a program can tell whether it is so. */
+import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { describe, it } from 'node:test';
+import * as budget from '../lambdas/shared/budget.ts';
+import { DOCUMENT_PARAMETERS, HOST_ERRORS, PARAMETER_PATTERNS } from '../lambdas/shared/contracts.ts';
+import { DOCUMENTS, GRADES, MODES, USER_TAGS } from '../lambdas/shared/names.ts';
+import { PlanError, parsePlan } from '../lib/plan.ts';
+import { type State, synth } from './support/synth.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'ssm-documents/README.md', ...globSync('docs/**/*.md', { cwd: ROOT })];
+const text = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
+
+const SOURCES = /^(lib|lambdas|ssm-documents|lab|test|docs)\//;
+
+/** Whether a page has a phrase, wherever its lines break. */
+const says = (page: string, phrase: string): boolean => text(page).replace(/\s+/g, ' ').includes(phrase);
+
+/** What the pattern's first group holds, wherever it is on the page. */
+const matches = (page: string, pattern: RegExp): string[] =>
+  [...text(page).matchAll(pattern)].map(([, found]) => found as string);
+
+/** Cells of the rows of the table whose first heading is `first`; without code marks and escapes. */
+function table(page: string, first: string): string[][] {
+  const lines = text(page).split('\n');
+  const head = lines.findIndex((line, at) => line.startsWith(`| ${first} |`) && lines[at + 1]?.startsWith('|---'));
+  assert.notEqual(head, -1, `${page} has no table that begins with ${first}`);
+  const rows = lines.slice(head + 2);
+  const end = rows.findIndex((line) => !line.startsWith('|'));
+  return rows.slice(0, end).map((row) =>
+    row
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll('`', '').replaceAll('\\|', '|')),
+  );
+}
+
+const column = (page: string, first: string, index = 0): string[] =>
+  table(page, first).map((cells) => cells[index] ?? '');
+
+/** GitHub's anchor of a heading. */
+const anchor = (heading: string): string =>
+  heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
+
+describe('every page', () => {
+  it('links only to files and headings that there are', () => {
+    for (const page of PAGES) {
+      for (const link of matches(page, /\]\(([^)\s]+)\)/g).filter((each) => !/^[a-z]+:/.test(each))) {
+        const [path = '', heading] = link.split('#');
+        const target = path === '' ? page : relative(ROOT, join(ROOT, dirname(page), path));
+        assert.ok(existsSync(join(ROOT, target)), `${page} links to ${link}`);
+        if (heading === undefined) continue;
+        const anchors = matches(target, /^#+ (.*)$/gm).map(anchor);
+        assert.ok(anchors.includes(heading), `${page} links to ${link}, but ${target} has no such heading`);
+      }
+    }
+  });
+
+  it('names only paths that there are', () => {
+    for (const page of PAGES) {
+      const paths = matches(page, /`([\w.@/-]+)`/g).filter((code) => SOURCES.test(code));
+      for (const path of paths) assert.ok(existsSync(join(ROOT, path)), `${page} names ${path}`);
+    }
+  });
+
+  it('names only npm scripts that there are', () => {
+    const { scripts } = JSON.parse(text('package.json'));
+    for (const page of PAGES) {
+      for (const script of matches(page, /npm run ([\w:-]+)/g))
+        assert.ok(script in scripts, `${page}: npm run ${script}`);
+    }
+  });
+
+  it('that is a decision has context, decision and consequences, and the number of its file', () => {
+    for (const page of PAGES.filter((each) => each.startsWith('docs/decisions/'))) {
+      const number = /(\d{4})-/.exec(page)?.[1];
+      assert.ok(text(page).startsWith(`# ${number} `), page);
+      for (const part of ['Context', 'Decision', 'Consequences']) assert.ok(text(page).includes(`**${part}.**`), page);
+    }
+  });
+});
+
+describe('the README', () => {
+  it('has a row for every state of the workflow, and for no other', async () => {
+    const { definition } = await synth();
+    assert.deepEqual(column('README.md', 'State').sort(), Object.keys(definition.States).sort());
+  });
+
+  it('counts the transitions of a green run', async () => {
+    const { definition } = await synth();
+    const green = pathToComplete(definition.States, definition.StartAt);
+    const again = ['Wait for snapshots', 'Check snapshots', 'Are they completed?'];
+    assert.ok(again.every((state) => green.includes(state)));
+    assert.ok(
+      says('README.md', `makes ${green.length} state transitions, and ${again.length} more for each further look`),
+    );
+  });
+
+  it('explains exactly the keys that the plan takes', () => {
+    const policy = 'policies.<name>';
+    const keys = keysOf({}, (part) => part).flatMap((key) =>
+      key === 'policies'
+        ? keysOf({}, (part) => ({ policies: { nightly: part } })).map((each) => `${policy}.${each}`)
+        : [key],
+    );
+    const leaves = keys.flatMap((key) => {
+      const block = key.slice(policy.length + 1);
+      if (!['freeze', 'retain', 'lock', 'copyTo'].includes(block)) return [key];
+      const list = block === 'copyTo';
+      return keysOf({}, (part) => ({ policies: { nightly: { [block]: list ? [part] : part } } })).map(
+        (each) => `${key}${list ? '[]' : ''}.${each}`,
+      );
+    });
+    assert.deepEqual(column('README.md', 'Key').sort(), leaves.sort());
+  });
+
+  it('quotes a fault of a plan as it is told', () => {
+    const plan = {
+      policies: { nightly: { schedule: 'rate(1 day)', retain: { last: 1 }, freeze: { leaseSeconds: 5 } } },
+    };
+    assert.throws(
+      () => parsePlan(plan),
+      ({ message }: Error) => says('README.md', message),
+    );
+  });
+
+  it('has a row for every grade and every mode', () => {
+    assert.deepEqual(column('README.md', 'Grade').sort(), [...GRADES].sort());
+    assert.deepEqual(column('README.md', 'Mode').sort(), [...MODES].sort());
+  });
+});
+
+describe('a number or a list that the pages repeat is the code’s', () => {
+  it('how often Thaw is tried', async () => {
+    const { definition } = await synth();
+    const [retry] = (definition.States.Thaw as State).Retry ?? [];
+    const tries = (retry?.MaxAttempts ?? 0) + 1;
+    assert.ok(says('README.md', `up to ${tries} times`));
+    assert.ok(says('docs/architecture.md', `tried ${tries} times in all`));
+  });
+
+  it('the oldest SSM agent', () => {
+    const [oldest] = matches('lambdas/inspect-host/agent.ts', /OLDEST_AGENT = '([\d.]+)'/g);
+    assert.ok(says('README.md', `version ${oldest} or newer`));
+  });
+
+  it('the seconds of the budget', () => {
+    const seconds = column('docs/architecture.md', 'Seconds').map((cell) => Number(/\d+/.exec(cell)?.[0]));
+    assert.deepEqual(seconds, [
+      budget.DELIVERY_SECONDS,
+      30 - budget.RESERVE_SECONDS,
+      budget.ANSWER_SECONDS,
+      budget.CREATE_SNAPSHOTS_MS / 1_000,
+      budget.LOOKUP_MS / 1_000,
+    ]);
+  });
+
+  it('the user’s tags', () => {
+    // It has no effect yet, and the README says so elsewhere.
+    const tags = Object.values(USER_TAGS).filter((tag) => tag !== USER_TAGS.group);
+    assert.deepEqual(column('README.md', 'Tag').sort(), tags.sort());
+  });
+
+  it('what is never frozen', () => {
+    const [list = ''] = matches('ssm-documents/linux/freezable.sh', /NEVER_FROZEN=\(([^)]*)\)/g);
+    const page = text('ssm-documents/README.md');
+    for (const path of list.split(/\s+/)) assert.ok(page.includes(`\`${path}\``), path);
+  });
+});
+
+describe('the host contract', () => {
+  const page = 'ssm-documents/README.md';
+
+  it('has the exit codes of the code', () => {
+    const documented = table(page, 'Exit').map(([exit, code]) => [code, Number(exit)]);
+    assert.deepEqual(Object.fromEntries(documented), HOST_ERRORS);
+  });
+
+  it('has the patterns of the parameters', () => {
+    const documented = table(page, 'Parameter').map(([name, pattern]) => [name, pattern]);
+    assert.deepEqual(Object.fromEntries(documented), PARAMETER_PATTERNS);
+  });
+
+  it('has the parameters of each document', () => {
+    const documented = table(page, 'Document').map(([name, parameters = '']) => [name, parameters.split(' ')]);
+    const actual = Object.entries(DOCUMENT_PARAMETERS).map(([noun, parameters]) => [
+      DOCUMENTS[noun as keyof typeof DOCUMENTS],
+      [...parameters],
+    ]);
+    assert.deepEqual(Object.fromEntries(documented), Object.fromEntries(actual));
+  });
+});
+
+/** The keys that a part of the plan takes: the parser names them when it meets one that it does not know. */
+function keysOf(
+  part: Record<string, unknown>,
+  plan: (part: Record<string, unknown>) => Record<string, unknown>,
+): string[] {
+  try {
+    parsePlan(plan({ ...part, unknown: 1 }));
+  } catch (error) {
+    assert.ok(error instanceof PlanError);
+    const [, expected = ''] =
+      /expected one of (.*)/.exec(error.faults.find((fault) => fault.includes('.unknown')) ?? '') ?? [];
+    return expected.split(', ');
+  }
+  throw new Error('an unknown key was taken');
+}
+
+/** States from the start to Complete when everything goes well: the shortest way through the frozen window. */
+function pathToComplete(states: Readonly<Record<string, State>>, start: string): string[] {
+  const queue = [[start]];
+  for (const path of queue) {
+    const name = path.at(-1) as string;
+    if (name === 'Complete') return path;
+    const { Next, Default, Choices = [] } = states[name] as State;
+    // What is not frozen is not the usual run.
+    const next = [Next, Default, ...Choices.map((choice) => choice.Next)].filter(
+      (each) => each !== undefined && each !== 'Create snapshots unfrozen' && !path.includes(each),
+    );
+    queue.push(...next.map((each) => [...path, each as string]));
+  }
+  throw new Error('no way leads to Complete');
+}
