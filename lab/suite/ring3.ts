@@ -1,4 +1,50 @@
 import type { Account } from '../account.ts';
 import type { Choice } from './matrix.ts';
 import type { Report } from './report.ts';
-export async function ring3(_a: Account, _r: Report, _c: Choice): Promise<void> {}
+import { commands } from './ring3-commands.ts';
+import { databases } from './ring3-databases.ts';
+import { hosts } from './ring3-hosts.ts';
+import { processes } from './ring3-processes.ts';
+import { Stage } from './stage.ts';
+
+/** One thing that goes wrong on the host. Throws when something stays held, or a receipt claims what was not so. */
+export interface Case {
+  readonly name: string;
+  run(stage: Stage): Promise<string>;
+}
+
+/** The host thaws itself, whatever dies: every fault on a real host under load, with the documents as they ship. */
+export async function ring3(account: Account, report: Report, { only }: Choice): Promise<void> {
+  const all: readonly Case[] = [...processes, ...databases, ...hosts, ...commands];
+  await tryCases(account, report, 'ring3', 'Ring 3: the host thaws itself', all, only);
+}
+
+export async function tryCases(
+  account: Account,
+  report: Report,
+  part: string,
+  title: string,
+  all: readonly Case[],
+  only: string | undefined,
+): Promise<void> {
+  const cases = all.filter(({ name }) => !only || name.includes(only));
+  if (cases.length === 0) return;
+  report.title(title);
+  let stage: Stage | undefined;
+  await report.try(part, `${part} stands`, async () => {
+    const opened = await Stage.open(account);
+    stage = opened;
+    await opened.documents.inspect();
+    return 'a database and files under load on three file systems of one volume group';
+  });
+  if (!stage) return;
+  try {
+    for (const { name, run } of cases) {
+      const here = stage;
+      await report.try(part, name, () => run(here));
+      await here.recover();
+    }
+  } finally {
+    await stage.close();
+  }
+}
