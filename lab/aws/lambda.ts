@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Faults } from './faults.ts';
-import { type Ending, ExecutionEnvironment, type FastTime } from './lambda-runtime.ts';
+import { type Ending, ExecutionEnvironment, type FastTime, type ToWorker } from './lambda-runtime.ts';
 
 /** Runs the bundles that ship, each in worker threads of its own, with the manners and the errors of Lambda. */
 export class Lambdas {
@@ -41,6 +41,16 @@ export class Lambdas {
   find(nameOrArn: string): LambdaFunction | undefined {
     const name = /^arn:aws:lambda:[^:]*:[^:]*:function:([^:]+)/.exec(nameOrArn)?.[1] ?? nameOrArn.split(':')[0] ?? '';
     return this.#functions.get(name);
+  }
+
+  /** Has so many environments of every function ready, so that no cold start falls into what a test measures. */
+  async warm(count: number): Promise<void> {
+    for (const spec of this.#functions.values()) {
+      const environments = Array.from({ length: count }, () => this.#start(spec));
+      // An event that no handler takes: its code is loaded, and nothing is done.
+      await Promise.all(environments.map((each) => each.invoke({ event: '{}', context: context(spec, 'warm', 0) })));
+      this.#idle.set(spec.name, [...(this.#idle.get(spec.name) ?? []), ...environments]);
+    }
   }
 
   /** Invokes a function and waits for it; every failure is a `TaskFailure`, as Step Functions would see it. */
@@ -111,16 +121,7 @@ export class Lambdas {
     if (fault?.kind === 'killWhen') void fault.due().then(() => environment.kill());
     const ending = await environment.invoke({
       event,
-      context: {
-        awsRequestId: requestId,
-        functionName: spec.name,
-        functionVersion: '$LATEST',
-        invokedFunctionArn: spec.arn,
-        memoryLimitInMB: String(spec.memoryMB ?? 128),
-        logGroupName: `/aws/lambda/${spec.name}`,
-        logStreamName: requestId,
-        deadline: Date.now() + timeoutMs,
-      },
+      context: context(spec, requestId, Date.now() + timeoutMs),
     });
     for (const timer of timers) clearTimeout(timer);
     if (environment.dead) this.#all.delete(environment);
@@ -258,6 +259,17 @@ function read(spec: LambdaFunction, requestId: string, ending: Ending): unknown 
     }
   }
 }
+
+const context = (spec: LambdaFunction, awsRequestId: string, deadline: number): ToWorker['context'] => ({
+  awsRequestId,
+  functionName: spec.name,
+  functionVersion: '$LATEST',
+  invokedFunctionArn: spec.arn,
+  memoryLimitInMB: String(spec.memoryMB ?? 128),
+  logGroupName: `/aws/lambda/${spec.name}`,
+  logStreamName: awsRequestId,
+  deadline,
+});
 
 const failed = (errorType: string, errorMessage: string) =>
   new TaskFailure(errorType, JSON.stringify({ errorType, errorMessage }));

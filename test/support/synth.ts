@@ -1,6 +1,6 @@
 /** The app as it ships, synthesised once in this process: no CLI, no account, no network. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { Stack } from 'aws-cdk-lib';
+import type { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { build, bundlePath } from '../../build.ts';
 import { freezeframeApp, STACK } from '../../lib/app.ts';
@@ -59,18 +59,28 @@ export interface Retry {
   readonly MaxDelaySeconds?: number;
 }
 
-let synthesised: Synthesised | undefined;
+let known: Synthesised | undefined;
 
 /** `npm test` builds first; a single test that was started by hand builds when there are no bundles yet. */
 export async function synth(): Promise<Synthesised> {
-  synthesised ??= await synthOnce();
-  return synthesised;
+  known ??= await synthOnce();
+  return known;
+}
+
+/** The app with another plan, or the repository's own, written to `outdir` where one is given. */
+export async function synthesised(plan?: object, outdir?: string): Promise<App> {
+  if (!Object.keys(FUNCTIONS).every((name) => existsSync(bundlePath(name as FunctionName)))) await build();
+  const { context } = JSON.parse(readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'));
+  const app = freezeframeApp({
+    context: { ...context, ...(plan && { freezeframe: plan }) },
+    ...(outdir && { outdir }),
+  });
+  if (outdir) app.synth();
+  return app;
 }
 
 async function synthOnce(): Promise<Synthesised> {
-  if (!Object.keys(FUNCTIONS).every((name) => existsSync(bundlePath(name as FunctionName)))) await build();
-  const { context } = JSON.parse(readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'));
-  const app = freezeframeApp({ context });
+  const app = await synthesised();
   const template = Template.fromStack(app.node.findChild(STACK) as Stack);
   const resources: Record<string, Resource> = template.toJSON().Resources;
   const resolve = resolver(resources);

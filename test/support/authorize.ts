@@ -1,0 +1,158 @@
+import { runSimulation } from '@cloud-copilot/iam-simulate';
+import type { Tags } from '../../lab/aws/ec2-filters.ts';
+import type { Stack } from '../../lab/aws/template.ts';
+import type { AuthorizedCall, World } from '../../lab/aws/world.ts';
+
+/**
+ * Judges every call by the policies that were synthesised for its role, as IAM would: each resource that an action
+ * touches is asked for on its own, with the tags that it bears and those that the request brings. What was refused is
+ * noted in `refused`.
+ */
+export function authorizeBySynthesisedPolicies(world: World, stack: Stack): { refused: string[]; judged: Set<string> } {
+  const refused: string[] = [];
+  const judged = new Set<string>();
+  const known = new Map<string, Promise<boolean>>();
+  world.authorize = async (call) => {
+    const role = stack.roles.find(({ arn }) => arn === call.principal);
+    // Somebody beside the stack: the test itself.
+    if (!role) return true;
+    const policies = role.policies.map(({ name, document }) => ({ name, policy: document }));
+    for (const asked of asks(world, call)) {
+      // No policy names an instance, a volume, a snapshot or a run: one answer holds for all that differ in nothing else.
+      const question = JSON.stringify([call.principal, asked]).replace(/\b(i|vol|snap)-[0-9a-f]{17}(-\d+)?\b/g, '$1');
+      const answer = known.get(question) ?? isAllowed(call.principal, policies, asked, world.account);
+      known.set(question, answer);
+      if (!(await answer)) {
+        refused.push(`${role.name}: ${asked.action} ${asked.resource} ${JSON.stringify(asked.context)}`);
+        return false;
+      }
+      judged.add(`${call.service}:${call.action}`);
+    }
+    return true;
+  };
+  return { refused, judged };
+}
+
+interface Asked {
+  readonly action: string;
+  readonly resource: string;
+  readonly context: Record<string, string | string[]>;
+}
+
+async function isAllowed(
+  principal: string,
+  identityPolicies: { name: string; policy: unknown }[],
+  { action, resource, context }: Asked,
+  accountId: string,
+): Promise<boolean> {
+  const simulated = await runSimulation(
+    {
+      request: { principal, action, resource: { resource, accountId }, contextVariables: context },
+      identityPolicies,
+      serviceControlPolicies: [],
+      resourceControlPolicies: [],
+    },
+    {},
+  );
+  if (simulated.resultType === 'error') {
+    throw new Error(`${action} ${resource} can't be judged: ${JSON.stringify(simulated.errors)}`);
+  }
+  return simulated.overallResult === 'Allowed';
+}
+
+/** What IAM asks of one call. */
+function asks(world: World, { service, action, input }: AuthorizedCall): Asked[] {
+  const place = `${world.region}:${world.account}`;
+  const instanceArn = (id: string) => `arn:aws:ec2:${place}:instance/${id}`;
+  const snapshotArn = (id: string) => `arn:aws:ec2:${world.region}::snapshot/${id}`;
+  const documentArn = (name: string) => `arn:aws:ssm:${place}:document/${name}`;
+  const whole: Asked = { action: `${service}:${action}`, resource: '*', context: {} };
+  const given = (input ?? {}) as Input;
+  switch (whole.action) {
+    case 'ec2:CreateSnapshots': {
+      const id = given.InstanceSpecification?.InstanceId ?? '';
+      const instance = world.ec2.instances.get(id);
+      const tags = given.TagSpecifications?.flatMap(({ Tags: list = [] }) => list) ?? [];
+      return [
+        { ...whole, resource: instanceArn(id), context: borne('aws:ResourceTag', instance?.tags) },
+        ...[...(instance?.devices.values() ?? [])].map((volumeId) => ({
+          ...whole,
+          resource: `arn:aws:ec2:${place}:volume/${volumeId}`,
+          context: borne('aws:ResourceTag', world.ec2.volumes.all.get(volumeId)?.tags),
+        })),
+        { ...whole, resource: snapshotArn('*'), context: requested(tags) },
+        ...(tags.length
+          ? [
+              {
+                action: 'ec2:CreateTags',
+                resource: snapshotArn('*'),
+                context: { ...requested(tags), 'ec2:CreateAction': 'CreateSnapshots' },
+              },
+            ]
+          : []),
+      ];
+    }
+    case 'ec2:CreateTags':
+    case 'ec2:DeleteSnapshot':
+      return (given.Resources ?? [given.SnapshotId ?? '']).map((id) => ({
+        ...whole,
+        resource: snapshotArn(id),
+        context: { ...borne('aws:ResourceTag', world.ec2.snapshots.all.get(id)?.tags), ...requested(given.Tags ?? []) },
+      }));
+    case 'ssm:SendCommand':
+      return [
+        { ...whole, resource: documentArn(given.DocumentName ?? '') },
+        ...(given.InstanceIds ?? []).map((id) => ({
+          ...whole,
+          resource: instanceArn(id),
+          context: borne('ssm:resourceTag', world.ec2.instances.get(id)?.tags),
+        })),
+      ];
+    case 'ssm:DescribeDocument':
+      return [{ ...whole, resource: documentArn(given.Name ?? '') }];
+    case 's3:PutObject':
+    case 's3:GetObject':
+      return [{ ...whole, resource: `arn:aws:s3:::${given.Bucket}/${given.Key}` }];
+    case 'states:ListExecutions':
+    case 'states:StartExecution':
+      return [{ ...whole, resource: given.stateMachineArn ?? '' }];
+    case 'states:GetExecutionHistory':
+    case 'states:DescribeExecution':
+    case 'states:StopExecution':
+      return [{ ...whole, resource: given.executionArn ?? '' }];
+    default:
+      return [whole];
+  }
+}
+
+const borne = (prefix: string, tags: Tags | undefined): Record<string, string> =>
+  Object.fromEntries([...(tags ?? [])].map(([key, value]) => [`${prefix}/${key}`, value]));
+
+const requested = (tags: readonly Tag[]): Record<string, string | string[]> =>
+  tags.length === 0
+    ? {}
+    : {
+        ...Object.fromEntries(tags.map(({ Key, Value }) => [`aws:RequestTag/${Key}`, Value ?? ''])),
+        'aws:TagKeys': tags.map(({ Key }) => Key ?? ''),
+      };
+
+interface Tag {
+  Key?: string;
+  Value?: string;
+}
+
+/** Fields of the inputs that name resources. */
+interface Input {
+  InstanceSpecification?: { InstanceId?: string };
+  TagSpecifications?: { Tags?: Tag[] }[];
+  Resources?: string[];
+  SnapshotId?: string;
+  Tags?: Tag[];
+  DocumentName?: string;
+  InstanceIds?: string[];
+  Name?: string;
+  Bucket?: string;
+  Key?: string;
+  stateMachineArn?: string;
+  executionArn?: string;
+}
