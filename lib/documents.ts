@@ -62,7 +62,11 @@ export const SCRIPTS: readonly string[] = [
   'faults.sh',
   'topology.sh',
   'modes.sh',
-  'quiet.sh',
+  'acts.sh',
+  'freezes.sh',
+  'settling.sh',
+  'lvm-snapshots.sh',
+  'keepers.sh',
   'receipt.sh',
   ...readdirSync(new URL('../ssm-documents/linux/apps/', import.meta.url))
     .filter((file) => file.endsWith('.sh'))

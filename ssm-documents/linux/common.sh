@@ -35,14 +35,18 @@ log() { printf '%s\n' "freezeframe: $*" >&2 || true; }
 
 boot_id() { read -r REPLY <"${FF_PROC:-/proc}/sys/kernel/random/boot_id"; }
 
-# Runs a command in the background of this role with none of our descriptors: a child that outlives us must not hold
-# the holder's lock, a mount point or the agent's pipes. Standard streams are the caller's to redirect.
-spawn() {
+# A process that may outlive us must not hold the holder's lock, a mount point or the agent's pipes.
+close_descriptors() {
   local fd
   for fd in "/proc/$BASHPID/fd"/*; do
     fd=${fd##*/}
     if [ "$fd" -gt 2 ] && [ "$fd" != 255 ]; then eval "exec $fd>&-"; fi
   done
+}
+
+# Runs a command in place of this shell, a background one. Its standard streams are the caller's to redirect.
+spawn() {
+  close_descriptors
   exec "$@"
 }
 

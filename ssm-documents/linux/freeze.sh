@@ -5,6 +5,8 @@
 
 freeze_main() {
   RUN=$P_RUN MODE=$P_MODE LEASE=$((10#$P_LEASE)) WITHIN=$((10#$P_WITHIN))
+  host_id
+  HOST_ID=$REPLY
   prepare_run_directory
   tools_present
   # One at a time through the preparations; the kernel gives the lock back should we be killed.
@@ -121,7 +123,7 @@ arm() {
 # What the roles have to know.
 PARAMETERS=(RUN MODE LEASE WITHIN BOOT_ID ARMED_AT UNTIL WITHIN_AT
   FS_MOUNT FS_TYPE FS_DEV FS_FREEZABLE FS_LV FS_LAYERS FS_OWN LV_NAME LV_DEV LV_SEGTYPE LV_SIZE_EXTENTS LV_POOL
-  VG_NAME VG_FREE APP_DRIVER APP_NAME APP_DIR APP_REF)
+  VG_NAME VG_UUID VG_FREE HOST_ID APP_DRIVER APP_NAME APP_DIR APP_REF)
 
 # A transient unit: its own cgroup, out of the agent's reach. Without systemd: a session of its own.
 start_role() {

@@ -36,14 +36,7 @@ holder_main() {
 holder_freeze() {
   # Most of what is dirty is written back while nobody waits yet.
   still_wanted && sync_all everything || return 1
-  local i
-  for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do
-    still_wanted || return 1
-    push_undo "app $i" || return 1
-    "${APP_DRIVER[$i]}_freeze" "$i" || return 1
-    now_cs
-    APP_LOCKED[i]=$REPLY
-  done
+  keepers_freeze ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"} || return 1
   still_wanted || return 1
   "freeze_${MODE//-/_}" && still_wanted
 }
@@ -70,7 +63,7 @@ freeze_lvm_snapshot() {
   done
   now_cs
   RELEASED_AT=$REPLY
-  for ((i = ${#APP_DRIVER[@]} - 1; i >= 0; i--)); do app_release "$i"; done
+  for ((i = ${#APP_DRIVER[@]} - 1; i >= 0; i--)); do keeper_release "$i"; done
 }
 
 freeze_app_only() { sync_all everything; }
@@ -88,10 +81,9 @@ still_wanted() {
   fi
 }
 
-# Waits for the thaw or the end of the lease. The applications' sessions are asked now and then, which also keeps the
-# server from closing an idle one.
+# Waits for the thaw or the end of the lease.
 holder_waits() {
-  local order='' i beat=0 left
+  local order='' left
   while :; do
     now_cs
     left=$((UNTIL - REPLY))
@@ -107,12 +99,6 @@ holder_waits() {
       ASKED_AT=$REPLY
       THAWED_BY=asked
       return
-    fi
-    beat=$((beat + 1))
-    if [ $((beat % 5)) = 0 ]; then
-      for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do
-        if [ -z "${APP_RELEASED[$i]:-}" ]; then "${APP_DRIVER[$i]}_held" "$i" || true; fi
-      done
     fi
   done
 }

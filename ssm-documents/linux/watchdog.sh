@@ -73,6 +73,12 @@ rescue_main() {
     log "thawing in the holder's place"
     : >"$ACTIVE/reserve"
     THAWED_BY=watchdog
+    undo_filesystems
+    # Keepers let go by themselves when the holder is gone; a second is enough for those that can.
+    for tries in 1 2 3 4 5; do
+      if ! children >/dev/null; then break; fi
+      sleep 0.2
+    done
     kill_children || true
     undo_all || true
     now_cs
@@ -89,13 +95,16 @@ rescue_main() {
   rm -rf "$ACTIVE"
 }
 
-# The holder's children: clients whose death ends their locks, and freezes that may hang in the kernel. The holder's unit
-# alone has this variable. Returns whether any is left.
+# The holder's children: keepers with their clients, whose death ends their locks, and freezes that may hang in the
+# kernel. The holder's unit alone has this variable.
+children() { grep -lszx "FREEZEFRAME_HOLDER=$RUN" /proc/[0-9]*/environ; }
+
+# Returns whether there was any.
 kill_children() {
   local file found=1
   while read -r file; do
     file=${file%/environ}
     if kill -9 "${file#/proc/}" 2>/dev/null; then found=0; fi
-  done < <(grep -lszx "FREEZEFRAME_HOLDER=$RUN" /proc/[0-9]*/environ)
+  done < <(children)
   return "$found"
 }

@@ -36,10 +36,13 @@ class Freeze implements Command {
     if (expired(model)) await released(model, host);
     const answer = await host.freeze(this.run_, { lease: LEASE_SECONDS });
     if (model.thawed.has(this.run_)) assert.equal(answer, 'AlreadyThawed');
+    else if (model.holds && !model.holds.held && !model.holds.watched)
+      assert.equal(answer, 'ok', 'the dead hold nobody up');
     else if (model.holds) assert.ok(['Busy', ...(expired(model) ? ['ok'] : [])].includes(answer), answer);
     else if (model.foreign.size > 0) assert.equal(answer, 'AlreadyFrozen');
     else assert.equal(answer, 'ok');
     if (answer === 'ok') {
+      if (model.holds) model.thawed.add(model.holds.run);
       model.holds = { run: this.run_, leaseOver: Date.now() + LEASE_SECONDS * 1000, watched: true, held: true };
       assert.deepEqual(host.frozen, { inner: this.run_, outer: this.run_ });
       assert.ok(host.locked);
@@ -83,6 +86,26 @@ class KillHolder implements Command {
     if (model.holds.watched) await released(model, host);
   }
   toString = () => 'kill -9 of the holder';
+}
+
+/** The lock goes with the keeper's session; the file systems stay frozen until the thaw, which must not hide the loss. */
+class KillKeeper implements Command {
+  check = ({ holds }: Model) => holds?.held === true;
+  async run(model: Model, host: StubHost): Promise<void> {
+    if (!model.holds || expired(model) || !host.kill('keeper')) return;
+    const { run } = model.holds;
+    assert.equal(await host.thaw(run), 'ok');
+    assert.ok(await host.becomesClear(GRACE_MS));
+    const receipt = host.receipt(run);
+    assert.deepEqual(
+      receipt?.apps.map(({ held }) => held),
+      [false],
+      'a lost lock is not called held',
+    );
+    model.thawed.add(run);
+    model.holds = undefined;
+  }
+  toString = () => 'kill -9 of the keeper, then thaw';
 }
 
 class KillWatchdog implements Command {
@@ -192,6 +215,7 @@ const commands = fc.commands(
     aRun.map((run) => new Thaw(run)),
     fc.constant(new KillHolder()),
     fc.constant(new KillWatchdog()),
+    fc.constant(new KillKeeper()),
     fc.constant(new Expire()),
     fc.constant(new Foreign()),
     fc.constant(new ForeignEnds()),

@@ -66,8 +66,8 @@ export class StubHost {
     writeFileSync(join(this.#world, 'slow'), seconds ? String(seconds) : '');
   }
 
-  kill(role: 'holder' | 'watchdog', signal: NodeJS.Signals = 'SIGKILL'): boolean {
-    const found = this.#processes(role);
+  kill(role: 'holder' | 'watchdog' | 'keeper', signal: NodeJS.Signals = 'SIGKILL'): boolean {
+    const found = this.#pids(role);
     for (const pid of found) process.kill(pid, signal);
     return found.length > 0;
   }
@@ -133,6 +133,13 @@ export class StubHost {
       child.on('close', () => this.said.push(`${noun} ${parameters.RUN}: ${stdout.trim()}`));
       child.on('close', (code, signal) => resolve(signal ? 'killed' : answerOf(code ?? -1)));
     });
+  }
+
+  /** A keeper is a fork of the holder, and looks like it but for its pid. */
+  #pids(role: 'holder' | 'watchdog' | 'keeper'): number[] {
+    const holder = Number(this.#read('run/active/holder.pid'));
+    if (role === 'watchdog') return this.#processes('watchdog');
+    return this.#processes('holder').filter((pid) => (pid === holder) === (role === 'holder'));
   }
 
   #processes(role: string): number[] {

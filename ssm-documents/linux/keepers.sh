@@ -1,0 +1,167 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# Applications are quieted each by a keeper, a process of its own: it holds the session with the lock, a driver that hangs
+# in it hangs alone, and several quiet down side by side. It reads orders and answers in lines:
+#   freeze  →  stalled CS, then  locked CS POSITION  or  fault CODE TEXT
+#   held    →  held yes | held no
+#   thaw    →  released CS
+# The end of its orders means that the holder is gone: it lets go by itself.
+
+KEEPER_PID=() KEEPER_IN=() KEEPER_OUT=()
+
+# --- the holder's side ------------------------------------------------------------------------------------------------
+
+keeper_start() {
+  local i=$1 in=$((20 + 2 * $1)) out=$((21 + 2 * $1)) path=$ACTIVE/keeper-$1
+  mkfifo "$path.in" "$path.out" && eval "exec $in<>\"\$path.in\" $out<>\"\$path.out\"" || return 1
+  KEEPER_IN[i]=$in KEEPER_OUT[i]=$out
+  # In a process group of its own: its clients must not outlive it.
+  set -m
+  (keeper_main "$i") <"$path.in" >"$path.out" 2>/dev/null &
+  KEEPER_PID[i]=$!
+  set +m
+}
+
+# All at once: the frozen window is as long as the slowest of them, not as all together.
+keepers_freeze() {
+  local i failed=0
+  for i in "$@"; do
+    still_wanted && push_undo "app $i" && keeper_start "$i" || return 1
+    keeper_tell "$i" freeze
+  done
+  for i in "$@"; do
+    # Whatever one of them says, the others are heard too: their locks are in the journal.
+    while keeper_hear "$i" "$WITHIN_AT"; do
+      case $REPLY in
+        stalled\ *) stalled_at "${REPLY#stalled }" ;;
+        locked\ *)
+          REPLY=${REPLY#locked }
+          APP_LOCKED[i]=${REPLY%% *} APP_POSITION[i]=${REPLY#* }
+          continue 2
+          ;;
+        fault\ *)
+          REPLY=${REPLY#fault }
+          fault "${REPLY%% *}" "${REPLY#* }"
+          failed=1
+          continue 2
+          ;;
+      esac
+    done
+    fault LockTimeout "${APP_NAME[$i]} did not grant its lock in time"
+    failed=1
+  done
+  return "$failed"
+}
+
+keeper_held() {
+  keeper_tell "$1" held
+  now_cs
+  while keeper_hear "$1" $((REPLY + 200)); do
+    case $REPLY in held\ *) break ;; esac
+  done
+  [ "$REPLY" = 'held yes' ]
+}
+
+# A keeper that does not let go in time is killed; the lock goes with its session, or is taken back by the driver.
+keeper_release() {
+  local i=$1
+  if [ -n "${APP_RELEASED[$i]:-}" ]; then return 0; fi
+  if [ -n "${APP_LOCKED[$i]:-}" ]; then
+    if [ -n "${KEEPER_PID[$i]:-}" ] && keeper_held "$i"; then APP_HELD[i]=true; else
+      APP_HELD[i]=false
+      note "${APP_NAME[$i]} lost its lock before it was released"
+    fi
+  fi
+  if [ -n "${KEEPER_PID[$i]:-}" ]; then
+    keeper_tell "$i" thaw
+    now_cs
+    while [ "${APP_HELD[$i]:-true}" = true ] && keeper_hear "$i" $((REPLY + 300)); do
+      case $REPLY in released\ *) break ;; esac
+    done
+    if [[ $REPLY != released\ * ]]; then take_back "$i"; fi
+    kill -9 -- "-${KEEPER_PID[$i]}" 2>/dev/null || true
+    KEEPER_PID[i]=''
+  else
+    take_back "$i"
+  fi
+  now_cs
+  APP_RELEASED[i]=$REPLY RELEASED_AT=$REPLY
+}
+
+# In a dead keeper's place. A lock that lives in a session is gone with it; a driver whose lock outlives its session says
+# how to release it.
+take_back() {
+  if [ "$(type -t "${APP_DRIVER[$1]}_take_back")" = function ]; then "${APP_DRIVER[$1]}_take_back" "$1" || true; fi
+}
+
+keeper_tell() { { printf '%s\n' "$2" >&"${KEEPER_IN[$1]}"; } 2>/dev/null || true; }
+
+# Sets REPLY to the keeper's next line. Fails at the deadline (centiseconds), or soon when the keeper has died.
+keeper_hear() {
+  local i=$1 deadline=$2 left line
+  while :; do
+    now_cs
+    left=$((deadline - REPLY))
+    REPLY=''
+    if [ "$left" -le 0 ]; then return 1; fi
+    if [ "$left" -gt 50 ]; then left=50; fi
+    printf -v left '0.%02d' "$left"
+    if read -r -t "$left" -u "${KEEPER_OUT[$i]}" line; then
+      if [[ $line == note\ * ]]; then
+        note "${line#note }"
+        continue
+      fi
+      REPLY=$line
+      return 0
+    fi
+    if ! kill -0 "${KEEPER_PID[$i]}" 2>/dev/null; then return 1; fi
+  done
+}
+
+# --- the keeper's side ------------------------------------------------------------------------------------------------
+
+keeper_main() {
+  local i=$1 driver=${APP_DRIVER[$1]} order locked='' code
+  close_descriptors
+  # What a driver finds out is the holder's to know.
+  # shellcheck disable=SC2317
+  note() { echo "note $*"; }
+  # shellcheck disable=SC2317
+  mark_stalled() {
+    now_cs
+    echo "stalled $REPLY"
+  }
+  trap 'keeper_ends' EXIT
+  trap 'exit 0' TERM INT HUP
+  KEEPER_OF=$i
+  while :; do
+    code=0
+    read -r -t 5 order || code=$?
+    if [ "$code" -gt 128 ]; then
+      # Also keeps the server from closing an idle session.
+      if [ -n "$locked" ]; then "${driver}_held" "$i" || true; fi
+      continue
+    fi
+    case $code-$order in
+      0-freeze)
+        if "${driver}_freeze" "$i"; then
+          locked=yes
+          now_cs
+          echo "locked $REPLY ${APP_POSITION[$i]:-}"
+        else
+          echo "fault ${FAULT_NAME:-Internal} ${FAULT_TEXT:-the driver $driver gave up without saying why}"
+        fi
+        ;;
+      0-held) if "${driver}_held" "$i"; then echo 'held yes'; else echo 'held no'; fi ;;
+      *) exit 0 ;;
+    esac
+  done
+}
+
+keeper_ends() {
+  trap '' TERM INT HUP PIPE
+  set +e
+  "${APP_DRIVER[$KEEPER_OF]}_thaw" "$KEEPER_OF"
+  now_cs
+  echo "released $REPLY"
+}
