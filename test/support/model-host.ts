@@ -251,7 +251,7 @@ export class ModelHost implements Agent {
     const freeze: Freeze = { receipt, lease: new AbortController(), frozen: [], locked: [], lost: false };
     this.#active = freeze;
     void this.#clock.sleep(leaseSeconds * 1000 * this.#timeScale, freeze.lease.signal).then(() => {
-      if (this.#holds(freeze)) this.#thaw('lease');
+      if (this.#holds(freeze) && !this.trouble.watchdogAsleep) this.#thaw('lease');
     });
     return freeze;
   }
@@ -370,6 +370,8 @@ export interface Trouble {
   /** Mounts that somebody else has thawed meanwhile. */
   meltedMounts?: readonly string[];
   lvmOverflow?: boolean;
+  /** The lease runs out and nothing happens: what the other two rings are worth by themselves. */
+  watchdogAsleep?: boolean;
 }
 
 export interface Held {
