@@ -4,7 +4,7 @@
  *   npm run test:lab                                        all of it
  *   node lab/suite.ts [matrix] [bad-luck] [ring3]           parts of it
  *     --topology NAME  --mode NAME  --rounds N              of the matrix
- *     --only TEXT                                           of the others: cases whose name holds it
+ *     --only TEXT                                           of the others: cases whose name holds it, several times
  *     --json                                                results as JSON on stdout, progress on stderr
  */
 import { parseArgs } from 'node:util';
@@ -20,7 +20,7 @@ const { values, positionals } = parseArgs({
     topology: { type: 'string' },
     mode: { type: 'string' },
     rounds: { type: 'string', default: '3' },
-    only: { type: 'string' },
+    only: { type: 'string', multiple: true, default: [] },
     json: { type: 'boolean' },
   },
 });

@@ -1,4 +1,262 @@
+import { USER_TAGS } from '../../lambdas/shared/names.ts';
 import type { Account } from '../account.ts';
+import type { Execution } from '../aws/execution.ts';
+import * as workload from '../workload.ts';
 import type { Choice } from './matrix.ts';
-import type { Report } from './report.ts';
-export async function badLuck(_a: Account, _r: Report, _c: Choice): Promise<void> {}
+import { type Report, refute } from './report.ts';
+import { type Case, tryCases } from './ring3.ts';
+import type { Stage } from './stage.ts';
+
+/** What a host can be like, and what comes in between: a clear name for each, nothing held and nothing half made. */
+export async function badLuck(account: Account, report: Report, { only }: Choice): Promise<void> {
+  await tryCases(account, report, 'bad-luck', 'Bad luck on real things', CASES, only);
+}
+
+const CASES: readonly Case[] = [
+  // ------------------------------------------------------------------------------------ refused before anything is frozen
+  {
+    name: 'degraded array',
+    async run(stage) {
+      await makeMirror(stage, '--assume-clean');
+      try {
+        await stage.exec(
+          'mdadm --quiet --manage /dev/md1 --fail "$(realpath /dev/disk/by-id/*$SPARE)"'.replace(
+            '$SPARE',
+            spare(stage),
+          ),
+        );
+        return await refused(stage, 'ArrayDegradedError', 'lacks 1 of its members');
+      } finally {
+        await breakMirror(stage);
+      }
+    },
+  },
+  {
+    name: 'resyncing array',
+    async run(stage) {
+      await stage.exec('sysctl -q dev.raid.speed_limit_max=10 dev.raid.speed_limit_min=1');
+      await makeMirror(stage, '');
+      try {
+        return await refused(stage, 'ArrayResyncingError', 'is in resync');
+      } finally {
+        await breakMirror(stage);
+        await stage.exec('sysctl -q dev.raid.speed_limit_max=200000 dev.raid.speed_limit_min=1000');
+      }
+    },
+  },
+  {
+    name: 'member of the array left out by its tag',
+    async run(stage) {
+      const tags = stage.account.world.ec2.volumes.all.get(stage.source.data[1] ?? '')?.tags;
+      tags?.set(USER_TAGS.exclude, 'true');
+      try {
+        return await refused(stage, 'MemberExcludedError', 'take the tag off');
+      } finally {
+        tags?.delete(USER_TAGS.exclude);
+      }
+    },
+  },
+  {
+    name: 'agent stopped',
+    async run(stage) {
+      await stage.host.stopAgent();
+      try {
+        return await refused(stage, 'AgentOfflineError', '');
+      } finally {
+        await stage.host.startAgent();
+      }
+    },
+  },
+  {
+    name: 'volume group without free extents, mode lvm-snapshot',
+    async run(stage) {
+      await stage.exec('lvcreate -q -y -Wn -Zn -l 100%FREE -n filler vg0');
+      return refused(stage, 'ModeNotPossibleError', 'free extents', 'lvm-snapshot');
+    },
+  },
+  // ------------------------------------------------------------------------------------------------------- the application
+  {
+    name: 'database user without the right RELOAD',
+    async run(stage) {
+      await stage.exec(`mariadb -e "CREATE OR REPLACE USER weak@localhost IDENTIFIED BY 'secret'; GRANT SELECT ON lab.* TO weak@localhost"
+        install -d /etc/freezeframe; install -m 600 /dev/null /etc/freezeframe/mysql.cnf
+        printf '[client]\\nuser = weak\\npassword = secret\\n' >/etc/freezeframe/mysql.cnf`);
+      return applicationRefused(stage, 'lacks the right RELOAD');
+    },
+  },
+  {
+    name: 'password file that others may read',
+    async run(stage) {
+      await stage.exec('install -d /etc/freezeframe; install -m 644 /dev/null /etc/freezeframe/mysql.cnf');
+      return applicationRefused(stage, 'must belong to root with mode 0600');
+    },
+  },
+  {
+    name: 'a statement runs for long while the lock is wanted',
+    async run(stage) {
+      await stage.exec(`mariadb -e 'CREATE OR REPLACE TABLE lab.slow (v INT); INSERT INTO lab.slow VALUES (1)'
+        systemd-run -q --collect --unit=lab-slow mariadb -e 'UPDATE lab.slow SET v = SLEEP(300)'; sleep 1`);
+      const since = await stage.uptime();
+      const { error } = await stage.documents.freeze({ run: stage.newRun(), lease: 40, within: 20 });
+      const until = await stage.uptime();
+      await stage.exec(`mariadb -N -e "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'UPDATE lab.slow%'" |
+        while read -r id; do mariadb -e "KILL $id"; done`);
+      await stage.clean();
+      const acknowledged = await workload.acknowledgements(stage.source.machine, 'db');
+      const during = acknowledged.filter(({ ms }) => ms > since * 1000 && ms < until * 1000);
+      const pause = workload.longestGapMs(during);
+      refute([
+        error?.code !== 'LockTimeout' && `error ${error?.code}: ${error?.message}`,
+        !error?.message.includes('UPDATE') && `it does not name what is in the way: ${error?.message}`,
+        // A lock wait of two seconds, and what an emulated processor makes of it.
+        pause > 5000 && `writers stood still for ${pause} ms`,
+        during.length === 0 && 'writers stood still all the time',
+      ]);
+      return `${error?.code}: ${error?.message}; longest pause of a writer ${pause} ms`;
+    },
+  },
+  // -------------------------------------------------------------------------------------------------------- the file systems
+  {
+    name: 'file system frozen by somebody else',
+    async run(stage) {
+      await stage.exec('fsfreeze -f /data3');
+      const execution = await stage.account.backup(stage.source).ended;
+      const left = await stage.leftovers();
+      const theirs = await stage.exec('fsfreeze -u /data3 && echo theirs || true');
+      const grades = [...stage.account.snapshotsOf(execution.name).values()].map(({ tags }) =>
+        tags.get('freezeframe:grade'),
+      );
+      refute([
+        ...wrongEnd(execution, 'AlreadyFrozenError', '/data3'),
+        theirs !== 'theirs' && 'their freeze was taken from them',
+        grades.some((grade) => grade !== 'crash') && `snapshots of grade ${grades.join()}`,
+        ...left.filter((line) => line !== 'a write to /data3 is blocked'),
+      ]);
+      await stage.clean();
+      return `${execution.error}; theirs stays; ${grades.length} snapshots, graded for what they are`;
+    },
+  },
+  {
+    // An image on a file system that somebody else has frozen: the freeze of what is in the image hangs in the kernel.
+    name: 'a freeze that hangs, and comes true when nobody wants it any more',
+    async run(stage) {
+      await stage.exec(`truncate -s 16M /data3/image; mkfs.ext4 -q /data3/image; mkdir -p /image
+        mount -o loop /data3/image /image; echo dirty >/image/file; sync; echo dirty >/image/file; fsfreeze -f /data3`);
+      await stage.documents.inspect();
+      const { answer } = await stage.documents.beginFreeze({ run: stage.newRun(), lease: 20, within: 6 });
+      await stage.when(
+        'grep -q fs /run/freezeframe/active/journal 2>/dev/null || [ -e /run/freezeframe/active/released ]',
+      );
+      await stage.exec('sleep 15; fsfreeze -u /data3');
+      const { error, receipt } = await answer;
+      await stage.clean();
+      await stage.exec('timeout 10 sh -c "echo free >/image/file"; umount /image; rm /data3/image');
+      await stage.documents.inspect();
+      refute([
+        receipt && 'it says that it is frozen',
+        !['FreezeTimeout', 'AlreadyFrozen'].includes(error?.code ?? '') && `error ${error?.code}: ${error?.message}`,
+      ]);
+      return `${error?.code}: ${error?.message}`;
+    },
+  },
+  // --------------------------------------------------------------------------------------------------------- what comes late
+  {
+    name: 'second freeze while the first one holds',
+    async run(stage) {
+      const held = await stage.freeze({ lease: 60 });
+      const { error } = await stage.documents.freeze({ run: stage.newRun() });
+      const said = await stage.proves(held, { thawedBy: 'asked', grade: 'application' });
+      await stage.clean();
+      refute([error?.code !== 'Busy' && `error ${error?.code}`]);
+      return `${error?.code}: ${error?.message}; the first one: ${said}`;
+    },
+  },
+  {
+    name: 'freeze that was delivered too late',
+    async run(stage) {
+      const notAfter = Math.floor(await stage.uptime()) - 1;
+      return freezeRefused(stage, 'TooLate', { notAfter });
+    },
+  },
+  {
+    name: 'host rebooted since it was inspected',
+    async run(stage) {
+      return freezeRefused(stage, 'Rebooted', { bootId: '00000000-0000-4000-8000-000000000000' });
+    },
+  },
+  {
+    name: 'topology changed since the host was inspected',
+    async run(stage) {
+      await stage.exec(
+        'lvcreate -q -y -Wn -L 16M -n filler vg0; mkfs.ext4 -q /dev/vg0/filler; mkdir -p /new; mount /dev/vg0/filler /new',
+      );
+      try {
+        return await freezeRefused(stage, 'TopologyChanged', {});
+      } finally {
+        await stage.exec('umount /new');
+      }
+    },
+  },
+];
+
+/** The workflow ends red at *Inspect host* with this error; no snapshot is made and nothing is left on the host. */
+async function refused(stage: Stage, error: string, says: string, mode = 'auto'): Promise<string> {
+  stage.account.world.ec2.instances.get(stage.source.id)?.tags.set(USER_TAGS.mode, mode);
+  const execution = await stage.account.backup(stage.source).ended;
+  const failedAt = execution.history.find(({ type }) => type === 'StateFailed')?.state;
+  refute([
+    ...wrongEnd(execution, error, says),
+    failedAt !== 'Inspect host' && `it failed at ${failedAt}`,
+    stage.account.snapshotsOf(execution.name).size > 0 && 'snapshots remain',
+    ...(await stage.leftovers()),
+  ]);
+  return `${execution.error}: ${execution.cause}`;
+}
+
+const wrongEnd = ({ status, error, cause }: Execution, wanted: string, says: string) => [
+  status !== 'FAILED' && `the run ended ${status}`,
+  error !== wanted && `error ${error}: ${cause}`,
+  !cause?.includes(says) && `the cause says: ${cause}`,
+];
+
+/** The application can't be quieted: Inspect says why, and Freeze refuses to leave it out silently. */
+async function applicationRefused(stage: Stage, says: string): Promise<string> {
+  try {
+    const { apps } = await stage.documents.inspect();
+    const problem = apps[0]?.problem ?? '';
+    const { error } = await stage.documents.freeze({ run: stage.newRun() });
+    refute([
+      !problem.includes(says) && `Inspect says: ${problem}`,
+      error?.code !== 'ApplicationRefused' && `error ${error?.code}: ${error?.message}`,
+      ...(await stage.leftovers()),
+    ]);
+    return `${error?.code}: ${error?.message}`;
+  } finally {
+    await stage.exec('rm -rf /etc/freezeframe');
+    await stage.documents.inspect();
+  }
+}
+
+async function freezeRefused(
+  stage: Stage,
+  code: string,
+  options: { notAfter?: number; bootId?: string },
+): Promise<string> {
+  const { error } = await stage.documents.freeze({ run: stage.newRun(), ...options });
+  refute([error?.code !== code && `error ${error?.code}: ${error?.message}`, ...(await stage.leftovers())]);
+  return `${error?.code}: ${error?.message}`;
+}
+
+// ------------------------------------------------------------------------------- an array of two volumes beside the first one
+
+const spare = (stage: Stage): string => stage.source.data.at(-1)?.replace('-', '') ?? '';
+
+async function makeMirror(stage: Stage, option: string): Promise<void> {
+  const disks = stage.source.data.slice(-2).map((id) => `$(realpath /dev/disk/by-id/*${id.replace('-', '')})`);
+  await stage.exec(`mdadm --quiet --create /dev/md1 --run ${option} --metadata=1.2 --level=1 --raid-devices=2 ${disks.join(' ')}
+    mkfs.ext4 -q /dev/md1; mkdir -p /mirror; mount /dev/md1 /mirror`);
+}
+
+async function breakMirror(stage: Stage): Promise<void> {
+  await stage.exec('umount /mirror; mdadm --quiet --stop /dev/md1');
+}

@@ -7,7 +7,9 @@ import {
   type Receipt,
   ThawAnswer,
 } from '../../lambdas/shared/contracts.ts';
-import { renderScript } from '../../lib/documents.ts';
+import { DOCUMENTS } from '../../lambdas/shared/names.ts';
+import { boundParameters, script } from '../aws/ssm-parameters.ts';
+import type { World } from '../aws/world.ts';
 import type { GuestHost } from '../guest-host.ts';
 import type { StepOutcome } from '../ports.ts';
 import { shellQuote } from '../shell.ts';
@@ -42,19 +44,21 @@ export interface Command {
   cancel(): Promise<void>;
 }
 
-/** The shipped documents, sent to the host's agent without the workflow around them. */
+/** The documents as they are deployed, sent to the host's agent without the workflow around them. */
 export class Documents {
+  readonly #world: World;
   readonly #host: GuestHost;
   /** Hides systemd from the documents, as on a host that has none. */
   systemd = true;
   #inspected: InspectAnswer | undefined;
 
-  constructor(host: GuestHost) {
+  constructor(world: World, host: GuestHost) {
+    this.#world = world;
     this.#host = host;
   }
 
   async inspect(): Promise<InspectAnswer> {
-    const { stdout, stderr, code } = await this.#send('inspect', renderScript('inspect', { Apps: 'auto' }), 90).answer;
+    const { stdout, stderr, code } = await this.#send('inspect', { Apps: 'auto' }, 90).answer;
     if (code !== 0) throw new Error(`Inspect ended with ${code}: ${stdout}${stderr}`);
     this.#inspected = InspectAnswer.parse(JSON.parse(stdout));
     return this.#inspected;
@@ -73,7 +77,7 @@ export class Documents {
   async beginFreeze(options: FreezeOptions): Promise<Command> {
     const { run, mode = 'fs-freeze', apps = 'mysql', lease = 20, within = lease - 5, timeoutSeconds = 330 } = options;
     const inspected = await this.inspected();
-    const script = renderScript('freeze', {
+    const parameters = {
       Run: run,
       Mode: mode,
       Apps: apps,
@@ -82,21 +86,27 @@ export class Documents {
       NotAfter: `${options.notAfter ?? Math.floor(inspected.uptime) + 86_400}`,
       BootId: options.bootId ?? inspected.bootId,
       Topology: options.topology ?? inspected.topologyHash,
-    });
-    const { answer, cancel } = this.#send('freeze', script, timeoutSeconds);
+    };
+    const { answer, cancel } = this.#send('freeze', parameters, timeoutSeconds);
     return { cancel, answer: answer.then(frozenOf) };
   }
 
   async thaw(run: string, why: 'asked' | 'rescue' = 'asked'): Promise<ThawAnswer> {
-    const { stdout, stderr, code } = await this.#send('thaw', renderScript('thaw', { Run: run, Why: why }), 120).answer;
+    const { stdout, stderr, code } = await this.#send('thaw', { Run: run, Why: why }, 120).answer;
     if (code !== 0) throw new Error(`Thaw ended with ${code}: ${stdout}${stderr}`);
     return ThawAnswer.parse(JSON.parse(stdout));
   }
 
-  #send(document: string, script: string, timeoutSeconds: number) {
+  #send(noun: keyof typeof DOCUMENTS, parameters: Record<string, string>, timeoutSeconds: number) {
     const commandId = randomUUID();
-    const step = { commandId, document, parameters: {}, timeoutSeconds };
-    const answer = this.#host.run({ ...step, script: this.systemd ? script : withoutSystemd(script) });
+    const document = this.#world.ssm.documents.find(DOCUMENTS[noun]);
+    const values = boundParameters(
+      document,
+      Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, [value]])),
+    );
+    const shipped = script(document.content, values);
+    const step = { commandId, document: document.name, parameters, timeoutSeconds };
+    const answer = this.#host.run({ ...step, script: this.systemd ? shipped : withoutSystemd(shipped) });
     answer.catch(() => {});
     return { answer, cancel: () => this.#host.cancel(commandId) };
   }

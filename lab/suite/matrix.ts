@@ -13,7 +13,7 @@ import { type Report, refute } from './report.ts';
 export interface Choice {
   readonly topology: string | undefined;
   readonly mode: string | undefined;
-  readonly only: string | undefined;
+  readonly only: readonly string[];
   readonly rounds: number;
 }
 

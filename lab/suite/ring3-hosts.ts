@@ -102,7 +102,6 @@ export const hosts: readonly Case[] = [
       // A twentieth of the origin is the least room that a freeze accepts: 72 extents of 4 MiB for 358.
       const free = Number(await stage.exec('vgs --noheadings -o vg_free_count vg0'));
       await stage.exec(`lvcreate -q -y -Wn -Zn -l ${free - 30} -n filler vg0`);
-      await stage.documents.inspect();
       const held = await stage.freeze({ mode: 'lvm-snapshot', lease: 90 });
       await stage.exec('head -c 200M /dev/urandom >/data/filler; sync -f /data', { timeoutMs: 80_000 });
       const said = await stage.proves(held, { thawedBy: 'asked', grade: 'crash' });
@@ -169,7 +168,7 @@ export const hosts: readonly Case[] = [
     name: 'emergency thaw by hand',
     async run(stage) {
       const held = await stage.freeze({ lease: 60 });
-      const said = await stage.exec('/run/freezeframe/thaw');
+      const said = await stage.exec('bash /run/freezeframe/thaw');
       await stage.clean();
       // Nobody can tell whether it came before or after the set: it was not the run that asked.
       const { grade } = await stage.gradeOf(held, await stage.documents.thaw(held.run));
@@ -216,6 +215,7 @@ async function afterReboot(stage: Stage, run: string, strays: readonly string[])
     .filter(Boolean);
   // The fstab names the file system by its label, which an LVM snapshot of it bears, too.
   const mounted = await stage.exec('findmnt -n -o SOURCE /data || true');
+  await stage.documents.inspect();
   const thawed = await stage.documents.thaw(run);
   await stage.recover();
   await stage.clean();

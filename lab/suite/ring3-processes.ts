@@ -10,7 +10,7 @@ export const processes: readonly Case[] = [
   {
     name: 'nothing goes wrong',
     async run(stage) {
-      const held = await stage.freeze();
+      const held = await stage.freeze({ lease: 60 });
       await stillFrozen(stage);
       const said = await stage.proves(held, { thawedBy: 'asked', grade: 'application' });
       await stage.clean();
@@ -114,7 +114,7 @@ export const processes: readonly Case[] = [
   {
     name: 'agent killed, lease runs out',
     async run(stage) {
-      const held = await stage.freeze();
+      const held = await stage.freeze({ lease: 40 });
       await stage.host.stopAgent({ crash: true });
       await stillFrozen(stage);
       await stage.released(held);
@@ -138,6 +138,6 @@ export const processes: readonly Case[] = [
 
 /** The opposite of what all these cases are about: the freeze does hold. */
 async function stillFrozen(stage: Stage): Promise<void> {
-  const left = await stage.leftovers();
+  const left = await stage.leftovers({ patienceSeconds: 1 });
   refute(stage.mounts.map((mount) => !left.includes(`a write to ${mount} is blocked`) && `${mount} is not frozen`));
 }

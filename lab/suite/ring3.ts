@@ -25,9 +25,9 @@ export async function tryCases(
   part: string,
   title: string,
   all: readonly Case[],
-  only: string | undefined,
+  only: readonly string[],
 ): Promise<void> {
-  const cases = all.filter(({ name }) => !only || name.includes(only));
+  const cases = all.filter(({ name }) => only.length === 0 || only.some((text) => name.includes(text)));
   if (cases.length === 0) return;
   report.title(title);
   let stage: Stage | undefined;

@@ -13,6 +13,8 @@ import { refute } from './report.ts';
 export const TCG_ALLOWANCE_SECONDS = 4;
 /** Until all is cleared away as well; nobody is stalled by that. */
 const CLEARING_SECONDS = 15;
+/** Volumes beside those of the array, empty. */
+const SPARE_VOLUMES = 2;
 const SMALL_VOLUMES = ['second', 'third'];
 
 /** A freeze that was answered. */
@@ -32,15 +34,16 @@ export class Stage {
   private constructor(account: Account, source: Instance) {
     this.account = account;
     this.source = source;
-    this.documents = new Documents(source.host);
+    this.documents = new Documents(account.world, source.host);
   }
 
   static async open(account: Account): Promise<Stage> {
     const topology = 'raid0-lvm-xfs';
     const tags = { [USER_TAGS.policy]: 'lab' };
-    const source = await account.launch({ tags, dataVolumes: workload.TOPOLOGIES[topology] });
+    const arrayVolumes = workload.TOPOLOGIES[topology];
+    const source = await account.launch({ tags, dataVolumes: arrayVolumes + SPARE_VOLUMES });
     const stage = new Stage(account, source);
-    await workload.provision(source.machine, topology, source.data);
+    await workload.provision(source.machine, topology, source.data.slice(0, arrayVolumes));
     for (const [index, name] of SMALL_VOLUMES.entries()) {
       await stage.exec(`lvcreate -q -y -Wn -L 32M -n ${name} vg0 >/dev/null; mkfs.ext4 -q /dev/vg0/${name}
         mkdir -p /data${index + 2}; mount /dev/vg0/${name} /data${index + 2}`);
@@ -98,7 +101,7 @@ export class Stage {
     refute(await settled(this.host, this.mounts, (await this.uptime()) + seconds));
   }
 
-  leftovers(options: { database?: boolean } = {}): Promise<string[]> {
+  leftovers(options: { database?: boolean; patienceSeconds?: number } = {}): Promise<string[]> {
     return leftovers(this.host, this.mounts, options);
   }
 
@@ -161,7 +164,6 @@ export class Stage {
     const stopped = await this.exec('for w in db files; do systemctl -q is-active lab-writer-$w || echo $w; done');
     const writers = stopped.split('\n').filter((name) => name === 'db' || name === 'files');
     await workload.startWriters(this.source.machine, 'raid0-lvm-xfs', writers);
-    await this.documents.inspect();
   }
 }
 
@@ -173,7 +175,7 @@ export interface Expected {
 const RECOVER = `
 pkill -CONT -x mariadbd
 rm -f /run/lab-fill
-if [ -x /run/freezeframe/thaw ]; then timeout 60 /run/freezeframe/thaw; fi
+if [ -e /run/freezeframe/thaw ]; then timeout 60 bash /run/freezeframe/thaw; fi
 for n in '' 2 3; do timeout 5 fsfreeze -u /data$n 2>/dev/null; done
 for name in $(lvs --noheadings -o vg_name,lv_name --separator / vg0 | grep -E 'ff_|filler'); do lvremove -fyq $name; done
 mountpoint -q /data || mount /data
