@@ -82,7 +82,10 @@ const missesOfSet = ({ volumes }: GradeInput, set: TakenSet | undefined): Miss[]
 
 // ---------------------------------------------------------------------------- the freeze held while the set was taken
 
-/** The order of events proves it, not clocks of different machines: quiet, set requested, set answered, thaw asked for. */
+/**
+ * The order of events proves it, not clocks of different machines: the workflow asks for the set when Freeze has answered,
+ * and for the thaw when the set was answered.
+ */
 const missesOfHolding = (input: GradeInput, set: TakenSet): Miss[] => {
   const { run, mode, clock, frozen, thawed } = input;
   if (!frozen) return [atMost('crash', 'Freeze did not answer that the host was frozen')];
@@ -91,8 +94,6 @@ const missesOfHolding = (input: GradeInput, set: TakenSet): Miss[] => {
   if (!receipt) return [atMost('crash', 'the host has no receipt of this run: it never froze, or has rebooted since')];
   return found('crash', [
     [!set.whileFrozen, 'the set was not taken while the host was known to be frozen'],
-    [set.requestedAt < frozen.answeredAt, 'the set was requested before Freeze had answered'],
-    [thawed.sentAt < set.answeredAt, 'the thaw was asked for before the set was answered'],
     [frozen.receipt.run !== run || receipt.run !== run, 'the receipt is of another run'],
     [frozen.receipt.mode !== mode || receipt.mode !== mode, 'the receipt is of another mode'],
     [
@@ -115,6 +116,8 @@ const missesOfHolding = (input: GradeInput, set: TakenSet): Miss[] => {
 const thawedEarly = ({ thawedBy, leaseSeconds }: Receipt): string =>
   ({
     asked: '',
+    rescue: 'the host was thawed by the rescue, which knows nothing of the set',
+    hand: 'somebody thawed the host by hand',
     lease: `the host thawed by itself when the lease of ${leaseSeconds} s was over`,
     watchdog: "the host's watchdog thawed it, since the holder of the freeze had died or hung",
     error: 'the host gave the freeze up because of an error',

@@ -57,7 +57,6 @@ export const DOCUMENT_PARAMETERS = {
 
 /** Exit codes of the documents with the `code` in their answer. Never 137, 168, 169, 194: the agent has uses for these. */
 export const HOST_ERRORS = {
-  BadParameter: 10,
   /** Not root, no systemd and no setsid, /run not a tmpfs, a tool missing, unsupported OS. */
   HostUnfit: 11,
   Busy: 12,
@@ -200,8 +199,11 @@ export const Receipt = z.object({
   releasedAt: z.nullable(Uptime),
   thawAskedAt: z.nullable(Uptime),
   thawedAt: z.nullable(Uptime),
-  /** `asked`: by the workflow or an operator; `lease`: it ran out; `watchdog`: the holder died or hung; `error`: the freeze failed. */
-  thawedBy: z.nullable(z.enum(['asked', 'lease', 'watchdog', 'error'])),
+  /**
+   * `asked`: by the run itself, after its set; `rescue`: in its place; `hand`: by a person on the host; `lease`: it ran
+   * out; `watchdog`: the holder died or hung; `error`: the freeze failed.
+   */
+  thawedBy: z.nullable(z.enum(['asked', 'rescue', 'hand', 'lease', 'watchdog', 'error'])),
   /** Wall clock at frozenAt, seconds since 1970, for people. */
   frozenClock: z.nullable(z.number()),
   apps: z.array(

@@ -5,7 +5,6 @@
 # Sets REPLY to the exit code of an error's name.
 exit_code_of() {
   case $1 in
-    BadParameter) REPLY=10 ;;
     HostUnfit) REPLY=11 ;;
     Busy) REPLY=12 ;;
     TooLate) REPLY=13 ;;

@@ -49,13 +49,13 @@ clear_way() {
   local other=unknown
   read -r other <"$ACTIVE/run" || true
   if [ ! -e "$ACTIVE/done" ] && { is_locked "$ACTIVE/holder.lock" || is_locked "$ACTIVE/watchdog.lock"; }; then
-    fail Busy "run $other holds this host; wait for it to end, or thaw it with $FF_RUN/thaw"
+    fail Busy "run $other holds this host; wait for it to end, or thaw it with: bash $FF_RUN/thaw"
   fi
   exec 6>&-
   rescue_apart "$other"
   exec 6>"$FF_RUN/lock"
   flock -w 5 6 || fail Busy "another freeze is being prepared on this host; wait for it to end"
-  if [ -d "$ACTIVE" ]; then fail Busy "what an earlier freeze left behind can't be cleared; run $FF_RUN/thaw"; fi
+  if [ -d "$ACTIVE" ]; then fail Busy "what an earlier freeze left behind can't be cleared; run: bash $FF_RUN/thaw"; fi
 }
 
 preflight() {
@@ -153,7 +153,7 @@ stop_roles() {
   if [ -d /run/systemd/system ]; then systemctl stop freezeframe-holder.service freezeframe-watchdog.service 2>/dev/null || true; fi
 }
 
-# For a person at the host, whatever else has failed.
+# For a person at the host, whatever else has failed. Started by bash: some mount /run noexec.
 emergency_thaw() {
   # shellcheck disable=SC2016 # for the script, not for us
   printf '%s\n' '#!/bin/bash' \

@@ -97,7 +97,8 @@ holder_waits() {
     if read -r -t "$left" -u 8 order; then
       now_cs
       ASKED_AT=$REPLY
-      THAWED_BY=asked
+      # Only the run's own thaw comes after its set is there.
+      case $order in asked | hand) THAWED_BY=$order ;; *) THAWED_BY=rescue ;; esac
       return
     fi
   done

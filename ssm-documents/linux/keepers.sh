@@ -106,7 +106,7 @@ keeper_hear() {
     if [ "$left" -le 0 ]; then return 1; fi
     if [ "$left" -gt 50 ]; then left=50; fi
     printf -v left '0.%02d' "$left"
-    if read -r -t "$left" -u "${KEEPER_OUT[$i]}" line; then
+    if IFS= read -r -t "$left" -u "${KEEPER_OUT[$i]}" line; then
       if [[ $line == note\ * ]]; then
         note "${line#note }"
         continue

@@ -6,9 +6,9 @@
 thaw_main() {
   prepare_run_directory
   bury "$P_RUN" || log "no tombstone: /run is full"
-  thaw_active "$P_RUN"
+  thaw_active "$P_RUN" "$P_WHY"
   if active_is "$P_RUN" && [ ! -e "$ACTIVE/done" ]; then
-    fail ThawFailed "run $P_RUN still holds this host; on the host, run $FF_RUN/thaw, then look at systemctl status freezeframe-holder"
+    fail ThawFailed "run $P_RUN still holds this host; on the host, run: bash $FF_RUN/thaw; then look at systemctl status freezeframe-holder"
   fi
   local swept='' name receipt=null
   exec 6>"$FF_RUN/lock"
@@ -35,12 +35,12 @@ active_is() {
 
 # Asks the holder; takes its place when it is dead or does not let go in time.
 thaw_active() {
-  local run=$1 began next=0
+  local run=$1 why=$2 began next=0
   now_cs
   began=$REPLY
   while active_is "$run" && [ ! -e "$ACTIVE/done" ]; do
     now_cs
-    if [ "$REPLY" -gt $((began + 6000)) ]; then return; fi
+    if [ "$REPLY" -gt $((began + 4500)) ]; then return; fi
     if [ -e "$ACTIVE/holding" ]; then
       if ! is_locked "$ACTIVE/holder.lock"; then
         # Its last act may have come just now.
@@ -53,7 +53,7 @@ thaw_active() {
       fi
       if [ "$REPLY" -ge "$next" ]; then
         next=$((REPLY + 100))
-        ask_holder
+        ask_holder "$why"
       fi
     elif ! is_locked "$FF_RUN/lock" && ! is_locked "$ACTIVE/watchdog.lock"; then
       # Its Freeze was killed before there was a watchdog; nothing is frozen.
@@ -67,17 +67,17 @@ thaw_active() {
 # Opened for both directions: a FIFO that nobody reads must not stop us.
 ask_holder() {
   local order
-  { exec {order}<>"$ACTIVE/control" && printf 'thaw\n' >&"$order" && exec {order}>&-; } 2>/dev/null || true
+  { exec {order}<>"$ACTIVE/control" && printf '%s\n' "$1" >&"$order" && exec {order}>&-; } 2>/dev/null || true
 }
 
 # In a process of its own, from the script that froze, with that freeze's own knowledge.
 rescue_apart() { bash "$ACTIVE/script" rescue "$1" >/dev/null 2>&1 </dev/null || sleep 0.2; }
 
-# For a person at the host: /run/freezeframe/thaw.
+# For a person at the host: bash /run/freezeframe/thaw.
 by_hand_main() {
   local run=$RUN
   bury "$run" || true
-  thaw_active "$run"
+  thaw_active "$run" hand
   if active_is "$run" && [ ! -e "$ACTIVE/done" ]; then
     echo "Run $run still holds this host. A reboot thaws it; as a last resort: echo j > /proc/sysrq-trigger"
     exit 23

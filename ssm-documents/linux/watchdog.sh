@@ -36,7 +36,7 @@ await_holder() {
   # A holder that never came took nothing.
   local patience=100
   while [ ! -e "$ACTIVE/holding" ] && [ "$patience" -gt 0 ]; do
-    sleep 0.1
+    sleep 0.1 7>&-
     patience=$((patience - 1))
   done
   while :; do
@@ -50,8 +50,8 @@ await_holder() {
   done
 }
 
-# Whether the holder ends within so many seconds.
-holder_gone() { flock -w "$1" "$ACTIVE/holder.lock" true; }
+# Whether the holder ends within so many seconds. The waiting child must not hold our own lock, should we be killed.
+holder_gone() { flock -w "$1" "$ACTIVE/holder.lock" true 7>&-; }
 
 # Ends a freeze in the holder's place and clears away what is left of it.
 rescue_main() {

@@ -3,8 +3,9 @@
 # MySQL 5.7 to 8.4, Percona Server, MariaDB.
 #
 # The lock lives exactly as long as the session that took it, so the session is held open on two FIFOs until the thaw.
-# MariaDB 10.4 and newer: BACKUP STAGE BLOCK_COMMIT; MySQL: FLUSH TABLES WITH READ LOCK, from 8.0 on with LOCK INSTANCE
-# FOR BACKUP before it. Lock waits are short and repeated: a lock that waits makes every later statement queue behind it.
+# MariaDB 10.4 and newer: BACKUP STAGE BLOCK_COMMIT; MySQL: FLUSH TABLES WITH READ LOCK, which stops DDL too, so that LOCK
+# INSTANCE FOR BACKUP and the right it takes are not needed. Lock waits are short and repeated: a lock that waits makes
+# every later statement queue behind it.
 
 MYSQL_IN=() MYSQL_OUT=() MYSQL_PID=() MYSQL_CONNECTION=() MYSQL_SENTINEL=0
 # Seconds of one wait for the lock, and the age of a statement behind which it is not worth asking.
@@ -40,7 +41,7 @@ mysql_socket_of() {
 
 # Fills in what the server says of itself, or the problem.
 mysql_describe() {
-  local i=$1 pid=$2 answer key value version='' comment='' grants='' directory='' mounts='' rest
+  local i=$1 pid=$2 answer key value version='' comment='' grants='' directory='' mounts=''
   if [ "$(readlink "/proc/$pid/ns/pid" 2>/dev/null)" != "$(readlink /proc/self/ns/pid 2>/dev/null)" ]; then
     APP_PROBLEM[i]="process $pid runs in a container of its own; it can't be quieted from the host yet"
     return
@@ -49,17 +50,19 @@ mysql_describe() {
     APP_PROBLEM[i]="process $pid has no Unix socket; set one with --socket"
     return
   fi
-  mysql_command || {
-    APP_PROBLEM[i]=$REPLY
-    return
-  }
-  answer=$(timeout -k 1 10 "${MYSQL[@]}" --socket="${APP_REF[$i]}" -e "SHOW GLOBAL VARIABLES WHERE Variable_name IN
-    ('version', 'version_comment', 'datadir', 'innodb_data_home_dir', 'innodb_log_group_home_dir', 'innodb_undo_directory',
-     'log_bin_basename'); SHOW GRANTS" 2>&1 </dev/null) || {
-    answer=${answer##*$'\n'}
-    APP_PROBLEM[i]="can't log in over ${APP_REF[$i]}: ${answer:-no answer within 10 s}; give root the socket, or put a user with RELOAD into /etc/freezeframe/mysql.cnf"
-    return
-  }
+  # As root by the socket; where that is refused, as the user in our own file.
+  if ! mysql_ask "${APP_REF[$i]}"; then
+    if [ ! -e "$MYSQL_FILE" ]; then
+      APP_PROBLEM[i]="$REPLY; give root the socket, or put a user with RELOAD into $MYSQL_FILE"
+      return
+    fi
+    APP_REF[i]="$MYSQL_FILE:${APP_REF[$i]}"
+    if ! mysql_ask "${APP_REF[$i]}"; then
+      APP_PROBLEM[i]="$MYSQL_FILE: $REPLY"
+      return
+    fi
+  fi
+  answer=$REPLY
   while IFS=$'\t' read -r key value; do
     case $key in
       version) version=$value ;;
@@ -73,8 +76,7 @@ mysql_describe() {
       GRANT*) grants+="$key " ;;
     esac
   done < <(printf '%s\n' "$answer")
-  rest="$version $comment"
-  case $rest in
+  case "$version $comment" in
     *[Mm]aria*) APP_NAME[i]="MariaDB ${version%%-*}" ;;
     *Percona*) APP_NAME[i]="Percona Server ${version%%-*}" ;;
     *) APP_NAME[i]="MySQL ${version%%-*}" ;;
@@ -92,22 +94,40 @@ mysql_add_mount() {
   if [[ ",$mounts," != *",$REPLY,"* ]]; then mounts+="${mounts:+,}$REPLY"; fi
 }
 
-# Sets MYSQL to the client with its options, or REPLY to what is missing.
+# Sets REPLY to what the server behind a SOCKET, or FILE:SOCKET, says of itself and of our rights; or to why it does not.
+mysql_ask() {
+  local answer
+  mysql_command "$1" || return 1
+  if answer=$(timeout -k 1 10 "${MYSQL[@]}" -e "SHOW GLOBAL VARIABLES WHERE Variable_name IN
+    ('version', 'version_comment', 'datadir', 'innodb_data_home_dir', 'innodb_log_group_home_dir', 'innodb_undo_directory',
+     'log_bin_basename'); SHOW GRANTS" 2>&1 </dev/null); then
+    REPLY=$answer
+    return 0
+  fi
+  answer=${answer##*$'\n'}
+  REPLY="can't log in: ${answer:-no answer within 10 s}"
+  return 1
+}
+
+# Sets MYSQL to the client with its options for a SOCKET, or FILE:SOCKET; or REPLY to what is missing.
+MYSQL_FILE=/etc/freezeframe/mysql.cnf
 mysql_command() {
-  local file=/etc/freezeframe/mysql.cnf client
+  local client
   client=$(command -v mariadb || command -v mysql) || {
     REPLY="the client (mysql or mariadb) is not installed"
     return 1
   }
   MYSQL=("$client")
-  if [ -e "$file" ]; then
-    if [ "$(stat -L -c '%u %a' "$file")" != "0 600" ] && [ "$(stat -L -c '%u %a' "$file")" != "0 400" ]; then
-      REPLY="$file must belong to root with mode 0600"
-      return 1
-    fi
-    MYSQL+=("--defaults-extra-file=$file")
+  if [[ $1 == "$MYSQL_FILE":* ]]; then
+    case $(stat -L -c '%u %a' "$MYSQL_FILE") in
+      '0 600' | '0 400') MYSQL+=("--defaults-file=$MYSQL_FILE") ;;
+      *)
+        REPLY="it must belong to root with mode 0600"
+        return 1
+        ;;
+    esac
   fi
-  MYSQL+=(--protocol=socket --connect-timeout=5 --skip-reconnect --batch --skip-column-names --unbuffered --no-auto-rehash)
+  MYSQL+=(--socket="${1##*:}" --protocol=socket --connect-timeout=5 --skip-reconnect --batch --skip-column-names --unbuffered --no-auto-rehash)
 }
 
 mysql_freeze() {
@@ -131,12 +151,8 @@ mysql_freeze() {
       fi
       ;;
     *)
+      lock=('FLUSH TABLES WITH READ LOCK')
       MYSQL_UNLOCK[i]='UNLOCK TABLES'
-      if [ "$major" -ge 8 ]; then
-        lock=('LOCK INSTANCE FOR BACKUP')
-        MYSQL_UNLOCK[i]='UNLOCK TABLES; UNLOCK INSTANCE'
-      fi
-      lock+=('FLUSH TABLES WITH READ LOCK')
       # A flush that waits for a long SELECT keeps every later statement on its tables waiting, even after it gave up.
       long=yes
       ;;
@@ -190,13 +206,13 @@ MYSQL_UNLOCK=()
 # Starts the client of server I on FIFOs that only we hold open: it ends when we do.
 mysql_open() {
   local i=$1 in=$((20 + 2 * $1)) out=$((21 + 2 * $1)) path=$ACTIVE/mysql-$1
-  mysql_command || {
+  mysql_command "${APP_REF[$i]}" || {
     fault ApplicationRefused "$REPLY"
     return 1
   }
   mkfifo "$path.in" "$path.out" && eval "exec $in<>\"\$path.in\" $out<>\"\$path.out\"" || return 1
   # --force: an error must not end the session, and the lock with it.
-  (spawn "${MYSQL[@]}" --force --socket="${APP_REF[$i]}") <"$path.in" >"$path.out" 2>&1 &
+  (spawn "${MYSQL[@]}" --force) <"$path.in" >"$path.out" 2>&1 &
   MYSQL_PID[i]=$! MYSQL_IN[i]=$in MYSQL_OUT[i]=$out
 }
 
