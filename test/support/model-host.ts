@@ -159,10 +159,10 @@ export class ModelHost implements Agent {
 
   async #document({ document, parameters }: AgentStep): Promise<object> {
     const name = (Object.keys(DOCUMENTS) as (keyof typeof DOCUMENTS)[]).find((key) => DOCUMENTS[key] === document);
-    if (!name) throw new HostFault('BadParameter', `the model host does not know the document ${document}`);
+    if (!name) throw new HostFault('Internal', `the model host does not know the document ${document}`);
     for (const parameter of DOCUMENT_PARAMETERS[name] as readonly ParameterName[]) {
       if (!new RegExp(PARAMETER_PATTERNS[parameter]).test(parameters[parameter] ?? '')) {
-        throw new HostFault('BadParameter', `${parameter}='${parameters[parameter]}'`);
+        throw new HostFault('Internal', `${parameter}='${parameters[parameter]}'`);
       }
     }
     const hang = this.trouble.hang?.(name);
