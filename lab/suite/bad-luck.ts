@@ -73,17 +73,13 @@ const CASES: readonly Case[] = [
   {
     name: 'database user without the right RELOAD',
     async run(stage) {
-      await stage.exec(`mariadb -e "CREATE OR REPLACE USER weak@localhost IDENTIFIED BY 'secret'; GRANT SELECT ON lab.* TO weak@localhost"
-        install -d /etc/freezeframe; install -m 600 /dev/null /etc/freezeframe/mysql.cnf
-        printf '[client]\\nuser = weak\\npassword = secret\\n' >/etc/freezeframe/mysql.cnf`);
-      return applicationRefused(stage, 'lacks the right RELOAD');
+      return applicationRefused(stage, '0600', 'lacks the right RELOAD');
     },
   },
   {
     name: 'password file that others may read',
     async run(stage) {
-      await stage.exec('install -d /etc/freezeframe; install -m 644 /dev/null /etc/freezeframe/mysql.cnf');
-      return applicationRefused(stage, 'must belong to root with mode 0600');
+      return applicationRefused(stage, '0644', 'must belong to root with mode 0600');
     },
   },
   {
@@ -218,8 +214,17 @@ const wrongEnd = ({ status, error, cause }: Execution, wanted: string, says: str
   !cause?.includes(says) && `the cause says: ${cause}`,
 ];
 
-/** The application can't be quieted: Inspect says why, and Freeze refuses to leave it out silently. */
-async function applicationRefused(stage: Stage, says: string): Promise<string> {
+/**
+ * Root may not log in, and the user in our own file has next to no rights: Inspect says why the application can't be
+ * quieted, and Freeze refuses to leave it out silently.
+ */
+async function applicationRefused(stage: Stage, fileMode: string, says: string): Promise<string> {
+  await stage.exec(`mariadb -e "
+      CREATE OR REPLACE USER weak@localhost IDENTIFIED BY 'secret'; GRANT SELECT ON lab.* TO weak@localhost;
+      CREATE OR REPLACE USER admin@localhost IDENTIFIED BY 'secret'; GRANT ALL ON *.* TO admin@localhost WITH GRANT OPTION;
+      ALTER USER root@localhost ACCOUNT LOCK"
+    install -d /etc/freezeframe; install -m ${fileMode} /dev/null /etc/freezeframe/mysql.cnf
+    printf '[client]\\nuser = weak\\npassword = secret\\n' >/etc/freezeframe/mysql.cnf`);
   try {
     const { apps } = await stage.documents.inspect();
     const problem = apps[0]?.problem ?? '';
@@ -227,11 +232,12 @@ async function applicationRefused(stage: Stage, says: string): Promise<string> {
     refute([
       !problem.includes(says) && `Inspect says: ${problem}`,
       error?.code !== 'ApplicationRefused' && `error ${error?.code}: ${error?.message}`,
-      ...(await stage.leftovers()),
+      ...(await stage.leftovers({ database: false })),
     ]);
     return `${error?.code}: ${error?.message}`;
   } finally {
-    await stage.exec('rm -rf /etc/freezeframe');
+    await stage.exec(`rm -rf /etc/freezeframe
+      mariadb -u admin -psecret -e 'ALTER USER root@localhost ACCOUNT UNLOCK'`);
     await stage.documents.inspect();
   }
 }

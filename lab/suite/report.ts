@@ -13,10 +13,10 @@ export interface Result {
 /** Collects results, a line each as they come, and sums them up. */
 export class Report {
   readonly results: Result[] = [];
-  readonly #out: NodeJS.WriteStream;
+  readonly #out: NodeJS.WritableStream;
   readonly #began = performance.now();
 
-  constructor(out: NodeJS.WriteStream) {
+  constructor(out: NodeJS.WritableStream) {
     this.#out = out;
   }
 

@@ -182,7 +182,7 @@ for name in $(lvs --noheadings -o vg_name,lv_name --separator / vg0 | grep -E 'f
 mountpoint -q /data || mount /data
 mountpoint -q /data2 || mount /dev/vg0/second /data2
 mountpoint -q /data3 || mount /dev/vg0/third /data3
-rm -f /data/filler
+rm -f /data3/filler
 date -s @NOW >/dev/null
 for ((i = 0; i < 60; i++)); do
   systemctl reset-failed mariadb 2>/dev/null; systemctl start mariadb && mariadb-admin ping >/dev/null 2>&1 && break

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
+import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { Report, refute } from '../../lab/suite/report.ts';
 
 function recorded(): { report: Report; lines(): string[] } {
   let text = '';
-  const out = { write: (part: string) => (text += part) } as unknown as NodeJS.WriteStream;
+  const out = new Writable({
+    write(part, _encoding, done) {
+      text += part;
+      done();
+    },
+  });
   return { report: new Report(out), lines: () => text.trimEnd().split('\n') };
 }
 
