@@ -102,16 +102,19 @@ is_thin() { [[ ${LV_SEGTYPE[$1]} == thin ]]; }
 # Sets REPLY to the extents of a classic snapshot of the LV with this index: its share of the group's free extents,
 # but not more than the origin, nor more than the larger of a fifth of the origin and half of the share.
 cow_extents() {
-  local k=$1 group=${LV_NAME[$1]%%/*} i j total=0 share want counted=' '
+  local k=$1 group=${LV_NAME[$1]%%/*} i j total=0 share=0 want classic=0 counted=' '
   for ((i = 0; i < ${#FS_MOUNT[@]}; i++)); do
     if [[ ${FS_FREEZABLE[$i]} != 1 || ${FS_LV[$i]} != "$group"/* || $counted == *" ${FS_LV[$i]} "* ]]; then continue; fi
     counted+="${FS_LV[$i]} "
     lv_index "${FS_LV[$i]}"
     j=$REPLY
-    if ! is_thin "$j"; then total=$((total + LV_SIZE_EXTENTS[j])); fi
+    if ! is_thin "$j"; then total=$((total + LV_SIZE_EXTENTS[j])) classic=$((classic + 1)); fi
   done
   vg_free "$group"
-  share=$((total > 0 ? REPLY * LV_SIZE_EXTENTS[k] / total : REPLY))
+  # One extent for each before the rest is shared out by size, so that a small LV beside a large one gets any.
+  if [[ $total == 0 ]]; then share=$REPLY; elif [[ $REPLY -ge $classic ]]; then
+    share=$((1 + (REPLY - classic) * LV_SIZE_EXTENTS[k] / total))
+  fi
   want=$(((LV_SIZE_EXTENTS[k] + 4) / 5))
   if [[ $want -lt $((share / 2)) ]]; then want=$((share / 2)); fi
   # One more for the exception store: a snapshot of a full origin's size then can't overflow.
