@@ -20,7 +20,7 @@ export interface FreezeOptions {
   readonly apps?: string;
   /** Seconds. */
   readonly lease?: number;
-  /** Seconds that freezing may take. @default all of the lease but five seconds */
+  /** Seconds that freezing may take. @default all of the lease but three seconds */
   readonly within?: number;
   /** Uptime. @default none that comes soon */
   readonly notAfter?: number;
@@ -75,7 +75,7 @@ export class Documents {
   }
 
   async beginFreeze(options: FreezeOptions): Promise<Command> {
-    const { run, mode = 'fs-freeze', apps = 'mysql', lease = 20, within = lease - 5, timeoutSeconds = 330 } = options;
+    const { run, mode = 'fs-freeze', apps = 'mysql', lease = 25, within = lease - 3, timeoutSeconds = 330 } = options;
     const inspected = await this.inspected();
     const parameters = {
       Run: run,
