@@ -1,5 +1,4 @@
-import { Duration, RemovalPolicy } from 'aws-cdk-lib';
-import * as logs from 'aws-cdk-lib/aws-logs';
+import { Duration } from 'aws-cdk-lib';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import * as tasks from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import { Construct } from 'constructs';
@@ -10,6 +9,7 @@ import type { BackupSteps } from './backup-steps.ts';
 import type { Receipts } from './receipts.ts';
 import { HARMLESS, THROTTLED, UNTIL_TAKEN, UNTIL_THAWED } from './retries.ts';
 import { StepFunction } from './step-function.ts';
+import { acknowledgeMachine, loggedIn, stepTask } from './workflow-parts.ts';
 
 export interface BackupWorkflowProps {
   readonly steps: BackupSteps;
@@ -27,12 +27,12 @@ export class BackupWorkflow extends Construct {
     const { steps } = props;
 
     // What is there, what can be frozen, in which order and why. Its output is the run that all later states carry on.
-    const inspectHost = this.step(STATES.inspect, steps.inspectHost, {
+    const inspectHost = stepTask(this, STATES.inspect, steps.inspectHost, {
       payload: { input: ALL, run: sfn.JsonPath.stringAt('$$.Execution.Name'), policies: props.policies },
     }).addRetry(THROTTLED);
 
     // The very function that will take the set asks EC2 whether it may, and is warm then.
-    const rehearse = this.step(STATES.rehearse, steps.createSnapshots, {
+    const rehearse = stepTask(this, STATES.rehearse, steps.createSnapshots, {
       payload: { act: 'rehearse', run: ALL },
       resultPath: sfn.JsonPath.DISCARD,
     }).addRetry(THROTTLED);
@@ -41,40 +41,42 @@ export class BackupWorkflow extends Construct {
 
     // Answers as soon as the host is frozen; the holder and its watchdog stay behind on the host. A freeze is never
     // tried again: whatever the first try left is thawed.
-    const freeze = this.step(STATES.freeze, steps.freeze, { resultPath: '$.frozen' });
+    const freeze = stepTask(this, STATES.freeze, steps.freeze, { resultPath: '$.frozen' });
 
     // One CreateSnapshots call for all volumes, never sent twice.
-    const createSnapshots = this.step(STATES.createSnapshots, steps.createSnapshots, {
+    const createSnapshots = stepTask(this, STATES.createSnapshots, steps.createSnapshots, {
       payload: { act: 'frozen', run: ALL },
       resultPath: '$.snapshots',
     });
 
     // Whatever happened. Brings back the host's receipt.
-    const thaw = this.step(STATES.thaw, steps.thaw, { resultPath: '$.thawed' }).addRetry(UNTIL_THAWED);
+    const thaw = stepTask(this, STATES.thaw, steps.thaw, { resultPath: '$.thawed' }).addRetry(UNTIL_THAWED);
 
     const setTaken = new sfn.Choice(this, 'Was a set taken?');
 
     // A set that proves nothing but its one point in time is better than none.
-    const createUnfrozen = this.step(STATES.createUnfrozen, steps.createSnapshots, {
+    const createUnfrozen = stepTask(this, STATES.createUnfrozen, steps.createSnapshots, {
       payload: { act: 'unfrozen', run: ALL },
       resultPath: '$.snapshots',
     }).addRetry(UNTIL_TAKEN);
 
     // What the evidence proves, no more. Its output replaces the run; `error` is in it when the run must end red.
-    const grade = this.step(STATES.grade, steps.grade).addRetry(THROTTLED);
+    const grade = stepTask(this, STATES.grade, steps.grade).addRetry(THROTTLED);
 
     const storeReceipt = this.storeReceipt(props.receipts).addRetry(HARMLESS);
 
     const keepSet = new sfn.Choice(this, 'Keep the set?');
 
     const wait = new sfn.Wait(this, 'Wait for snapshots', { time: sfn.WaitTime.secondsPath('$.progress.waitSeconds') });
-    const checkSnapshots = this.step(STATES.checkSnapshots, steps.checkSnapshots, {
+    const checkSnapshots = stepTask(this, STATES.checkSnapshots, steps.checkSnapshots, {
       resultPath: '$.progress',
     }).addRetry(THROTTLED);
     const completed = new sfn.Choice(this, 'Are they completed?');
     const gradeReached = new sfn.Choice(this, 'Was the grade reached?');
 
-    const discard = this.step(STATES.discard, steps.discard, { resultPath: sfn.JsonPath.DISCARD }).addRetry(THROTTLED);
+    const discard = stepTask(this, STATES.discard, steps.discard, { resultPath: sfn.JsonPath.DISCARD }).addRetry(
+      THROTTLED,
+    );
 
     const complete = new sfn.Succeed(this, 'Complete');
     const failed = this.failWithFirstError();
@@ -112,30 +114,9 @@ export class BackupWorkflow extends Construct {
       // No timeout of the whole execution: no catcher sees it, so it could end a run between Freeze and Thaw.
       definitionBody: sfn.DefinitionBody.fromChainable(inspectHost),
       tracingEnabled: true,
-      logs: {
-        destination: new logs.LogGroup(this, 'Log', {
-          retention: logs.RetentionDays.THREE_MONTHS,
-          removalPolicy: RemovalPolicy.DESTROY,
-        }),
-        level: sfn.LogLevel.ALL,
-        // Payloads name mounts, data directories and log positions: these stay in the execution history and receipts.
-        includeExecutionData: false,
-      },
+      logs: loggedIn(this),
     });
     this.acknowledgeWildcards(props);
-  }
-
-  private step(name: string, { function: lambdaFunction, taskTimeout }: StepFunction, options: StepOptions = {}) {
-    return new tasks.LambdaInvoke(this, name, {
-      lambdaFunction,
-      // Without a payload the task gets the state as it is ("$" would be sent as that very string).
-      ...(options.payload && { payload: sfn.TaskInput.fromObject(options.payload) }),
-      payloadResponseOnly: true,
-      // The CDK's default would try Freeze and Create snapshots again.
-      retryOnServiceExceptions: false,
-      taskTimeout: sfn.Timeout.duration(taskTimeout),
-      ...(options.resultPath && { resultPath: options.resultPath }),
-    });
   }
 
   private storeReceipt({ bucket }: Receipts) {
@@ -160,16 +141,8 @@ export class BackupWorkflow extends Construct {
 
   private acknowledgeWildcards({ steps, receipts }: BackupWorkflowProps): void {
     const { role } = this.stateMachine;
-    acknowledgeWildcard(role, '*', 'X-Ray and the delivery of logs, for which IAM knows no narrower resource.');
     acknowledgeWildcard(role, receipts.bucket.arnForObjects('sets/*'), 'Every run stores an object of its own.');
-    for (const step of Object.values(steps)) {
-      if (!(step instanceof StepFunction)) continue;
-      acknowledgeWildcard(
-        role,
-        `${step.function.functionArn}:*`,
-        'The versions of one function, as the CDK grants it.',
-      );
-    }
+    acknowledgeMachine(this.stateMachine, ...Object.values(steps).filter((step) => step instanceof StepFunction));
   }
 
   /** Fail needs both a name and a cause at their paths: an error of Grade's may lack the cause, a late one stands aside. */
@@ -185,13 +158,6 @@ export class BackupWorkflow extends Construct {
       .when(sfn.Condition.isPresent('$.error'), noCause.next(failed))
       .otherwise(lateError.next(failed));
   }
-}
-
-interface StepOptions {
-  /** @default the whole state */
-  readonly payload?: Record<string, unknown>;
-  /** @default the output replaces the state */
-  readonly resultPath?: string;
 }
 
 /** The whole state. */

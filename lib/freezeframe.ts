@@ -1,10 +1,12 @@
 import { Construct } from 'constructs';
 import type { RunPolicy } from '../lambdas/shared/contracts.ts';
+import { Alarms } from './alarms.ts';
 import { BackupSteps } from './backup-steps.ts';
 import { BackupWorkflow } from './backup-workflow.ts';
 import { HostDocuments } from './host-documents.ts';
 import type { Plan } from './plan.ts';
 import { Receipts } from './receipts.ts';
+import { ThawRescue } from './thaw-rescue.ts';
 
 export interface FreezeframeProps {
   /** From `parsePlan`. */
@@ -16,6 +18,7 @@ export class Freezeframe extends Construct {
   readonly documents: HostDocuments;
   readonly receipts: Receipts;
   readonly backup: BackupWorkflow;
+  readonly rescue: ThawRescue;
 
   constructor(scope: Construct, id: string, { plan }: FreezeframeProps) {
     super(scope, id);
@@ -26,6 +29,11 @@ export class Freezeframe extends Construct {
       steps,
       receipts: this.receipts,
       policies: runPolicies(plan),
+    });
+    this.rescue = new ThawRescue(this, 'Rescue', {
+      backup: this.backup.stateMachine,
+      thaw: steps.thaw,
+      alarms: new Alarms(this, 'Alarms', plan.notify === undefined ? {} : { notify: plan.notify }),
     });
   }
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-/** The Lambda functions of the Backup workflow, one folder in `lambdas/` each, and the seconds that each may take. */
+/** The Lambda functions of the workflows, one folder in `lambdas/` each, and the seconds that each may take. */
 export const FUNCTIONS = {
   'inspect-host': { timeoutSeconds: 120 },
   'create-snapshots': { timeoutSeconds: 60 },
@@ -10,6 +10,9 @@ export const FUNCTIONS = {
   grade: { timeoutSeconds: 60 },
   'check-snapshots': { timeoutSeconds: 60 },
   discard: { timeoutSeconds: 120 },
+  'check-thaw': { timeoutSeconds: 60 },
+  // Reads the history of every run that may have left a host frozen: seconds each when Step Functions throttles.
+  sweep: { timeoutSeconds: 240 },
 } as const satisfies Record<string, { timeoutSeconds: number }>;
 export type FunctionName = keyof typeof FUNCTIONS;
 

@@ -1,6 +1,7 @@
 /** What steps may do, in IAM's words: our documents, instances that bear the policy tag, snapshots that we tagged. */
-import { Stack } from 'aws-cdk-lib';
+import { ArnFormat, Stack } from 'aws-cdk-lib';
 import type * as ssm from 'aws-cdk-lib/aws-ssm';
+import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import { SET_TAGS, UNPROVEN, USER_TAGS } from '../lambdas/shared/names.ts';
 import type { StepFunction } from './step-function.ts';
@@ -87,6 +88,27 @@ export function mayDeleteSets(step: StepFunction): void {
     because: OUR_SNAPSHOTS,
   });
 }
+
+/** Read what an execution of this state machine has been through. */
+export function mayReadHistory(step: StepFunction, machine: sfn.StateMachine): void {
+  step.may({
+    actions: ['states:GetExecutionHistory'],
+    resources: [executionsArn(machine)],
+    because: 'Every run is an execution of its own.',
+  });
+}
+
+export function mayStart(step: StepFunction, machine: sfn.StateMachine): void {
+  step.may({ actions: ['states:StartExecution'], resources: [machine.stateMachineArn] });
+}
+
+const executionsArn = (machine: sfn.StateMachine): string =>
+  Stack.of(machine).formatArn({
+    service: 'states',
+    resource: 'execution',
+    resourceName: `${machine.stateMachineName}:*`,
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
 
 const documentArn = (document: ssm.CfnDocument): string =>
   Stack.of(document).formatArn({ service: 'ssm', resource: 'document', resourceName: document.ref });

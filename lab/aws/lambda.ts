@@ -17,6 +17,7 @@ export class Lambdas {
   readonly #environment: (spec: LambdaFunction) => Record<string, string>;
   readonly #timeScale: number;
   readonly #time: FastTime | undefined;
+  #closed = false;
 
   /**
    * `environment`: what every function gets beside its own variables (endpoint, region, credentials of its role).
@@ -81,6 +82,7 @@ export class Lambdas {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#all].map((environment) => environment.kill()));
     this.#all.clear();
     this.#idle.clear();
@@ -91,6 +93,7 @@ export class Lambdas {
     if (fault?.kind === 'error') throw new TaskFailure(fault.error, fault.cause ?? '{}');
     if (fault?.kind === 'killBefore') throw crashed('exit status 137');
     if (fault?.kind === 'delay') await sleep(fault.ms * this.#timeScale);
+    if (this.#closed) throw crashed('the lab was closed');
     const requestId = randomUUID();
     const startedAt = Date.now();
     const ending = await this.#invokeOnce(spec, event, requestId, fault);
@@ -186,6 +189,8 @@ export interface LambdaFunction {
   readonly environment: Record<string, string>;
   readonly timeoutSeconds: number;
   readonly memoryMB?: number;
+  /** Of an asynchronous invocation. @default 2 */
+  readonly retries?: number;
   /** ARN of its role: its calls are logged, and judged, as this role's. */
   readonly role: string;
 }

@@ -1,6 +1,8 @@
 import type {
   DescribeExecutionCommandInput,
   DescribeExecutionCommandOutput,
+  GetExecutionHistoryCommandInput,
+  GetExecutionHistoryCommandOutput,
   ListExecutionsCommandInput,
   ListExecutionsCommandOutput,
   StartExecutionCommandInput,
@@ -11,6 +13,7 @@ import type {
 import { page } from './ec2-filters.ts';
 import { AwsError } from './errors.ts';
 import type { Execution } from './execution.ts';
+import { historyAsTold } from './execution-history.ts';
 import type { StepFunctions } from './step-functions.ts';
 import type { Operations } from './world.ts';
 
@@ -42,6 +45,12 @@ export function statesOperations(engine: StepFunctions): Operations {
       execution.stop(input.error, input.cause);
       await execution.ended;
       return { stopDate: new Date(execution.stoppedAt ?? 0) };
+    },
+    GetExecutionHistory: (input: GetExecutionHistoryCommandInput): Partial<GetExecutionHistoryCommandOutput> => {
+      const events = historyAsTold(find(input.executionArn), input.includeExecutionData ?? true);
+      const ordered = input.reverseOrder ? events.reverse() : events;
+      const { items, NextToken } = page(ordered, input.maxResults ?? 100, input.nextToken);
+      return { events: items, ...(NextToken ? { nextToken: NextToken } : {}) };
     },
     ListExecutions: (input: ListExecutionsCommandInput): Partial<ListExecutionsCommandOutput> => {
       const machine = engine.machine(input.stateMachineArn ?? '');

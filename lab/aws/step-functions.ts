@@ -9,7 +9,7 @@ import { Execution, executionName, type HistoryEvent, MOST_BYTES, type TaskCall 
 import { type Lambdas, TaskFailure } from './lambda.ts';
 import { SdkTasks } from './sdk-task.ts';
 import { statesOperations } from './states-operations.ts';
-import type { RuleTarget, Stack, StateMachineResource } from './template.ts';
+import type { RuleResource, RuleTarget, Stack, StateMachineResource } from './template.ts';
 import type { Operations } from './world.ts';
 
 /**
@@ -31,6 +31,8 @@ export class StepFunctions {
   onEnter: ((execution: Execution, state: string) => void) | undefined;
   /** EventBridge delivers at best effort: a test may lose events here. */
   loseEvent: ((event: StatusEvent) => boolean) | undefined;
+  /** It delivers at least once: a test may have events delivered again. */
+  repeatEvent: ((event: StatusEvent) => boolean) | undefined;
   readonly #options: StepFunctionsOptions;
   readonly #sdk: SdkTasks;
   readonly #adapted = new Map<string, Adapted>();
@@ -195,10 +197,37 @@ export class StepFunctions {
     };
     this.events.push(event);
     if (this.loseEvent?.(event)) return;
+    const times = this.repeatEvent?.(event) ? 2 : 1;
     for (const rule of stack.rules) {
-      if (!rule.enabled || !matches(rule.pattern, event)) continue;
-      for (const target of rule.targets) this.#track(this.#deliver(target, targetInput({ ...event }, target)));
+      if (!rule.enabled || rule.schedule !== undefined || !matches(rule.pattern, event)) continue;
+      for (let time = 0; time < times; time += 1) this.#fire(rule, { ...event });
     }
+  }
+
+  /** Time comes round for every rule with a schedule: here no clock does that. Resolves when its targets are done. */
+  async tick(): Promise<void> {
+    const { stack, clock = realClock } = this.#options;
+    const event = {
+      version: '0',
+      id: randomUUID(),
+      'detail-type': 'Scheduled Event',
+      source: 'aws.events',
+      account: stack.account,
+      time: new Date(clock.now()).toISOString(),
+      region: stack.region,
+      resources: [],
+      detail: {},
+    };
+    const due = stack.rules.filter(({ enabled, schedule }) => enabled && schedule !== undefined);
+    await Promise.all(due.flatMap((rule) => this.#fire(rule, event)));
+  }
+
+  #fire(rule: RuleResource, event: Record<string, unknown>): Promise<void>[] {
+    return rule.targets.map((target) => {
+      const delivery = this.#deliver(target, targetInput(event, target));
+      this.#track(delivery);
+      return delivery;
+    });
   }
 
   async #deliver(target: RuleTarget, input: unknown): Promise<void> {
@@ -217,15 +246,17 @@ export class StepFunctions {
     }
   }
 
-  /** An asynchronous invocation: Lambda tries it three times, after one and two minutes. */
+  /** An asynchronous invocation: unless told otherwise, Lambda tries it again after one and after two minutes. */
   async #invokeLater(arn: string, input: unknown): Promise<void> {
-    for (const minutes of [1, 2, 0]) {
+    const { lambdas, timeScale = 1 } = this.#options;
+    const retries = lambdas.find(arn)?.retries ?? 2;
+    for (let retry = 0; ; retry += 1) {
       try {
-        await this.#options.lambdas.invoke(arn, input);
+        await lambdas.invoke(arn, input);
         return;
       } catch (error) {
-        if (minutes === 0) throw error;
-        await realClock.sleep(minutes * 60_000 * (this.#options.timeScale ?? 1));
+        if (retry === retries) throw error;
+        await realClock.sleep((retry + 1) * 60_000 * timeScale);
       }
     }
   }

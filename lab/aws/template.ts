@@ -87,6 +87,8 @@ export interface PolicyDocument {
 export interface RuleResource {
   readonly name: string;
   readonly pattern: Record<string, unknown>;
+  /** Of a rule that waits for no event, but for its time. */
+  readonly schedule: string | undefined;
   readonly enabled: boolean;
   readonly targets: RuleTarget[];
 }
@@ -214,8 +216,17 @@ class Reader {
       environment: Object.fromEntries(Object.entries(Variables).map(([key, value]) => [key, String(value)])),
       timeoutSeconds: Number(properties.Timeout ?? 3),
       memoryMB: Number(properties.MemorySize ?? 128),
+      retries: this.#retries(this.#name(id)),
       role: String(properties.Role ?? ''),
     };
+  }
+
+  /** Of an asynchronous invocation. */
+  #retries(functionName: string): number {
+    const config = this.#all('AWS::Lambda::EventInvokeConfig')
+      .map((id) => this.#properties(id))
+      .find(({ FunctionName }) => FunctionName === functionName);
+    return Number(config?.MaximumRetryAttempts ?? 2);
   }
 
   /** The module file in the assembly's asset directory; empty where the template alone was given. */
@@ -264,10 +275,11 @@ class Reader {
   }
 
   #rule(id: string): RuleResource {
-    const { EventPattern, State, Targets } = this.#properties(id);
+    const { EventPattern, ScheduleExpression, State, Targets } = this.#properties(id);
     return {
       name: this.#name(id),
       pattern: (parsed(EventPattern) ?? {}) as Record<string, unknown>,
+      schedule: ScheduleExpression === undefined ? undefined : String(ScheduleExpression),
       enabled: State !== 'DISABLED',
       targets: ((Targets ?? []) as Record<string, unknown>[]).map(target),
     };

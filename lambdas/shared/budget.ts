@@ -3,6 +3,9 @@
  * thawed. Everything below has to fit into it.
  */
 
+/** The longest lease that a plan may give, in seconds. */
+export const LONGEST_LEASE_SECONDS = 300;
+
 /**
  * Seconds that a Freeze may spend on its way to the host. SSM's own delivery timeout has a floor of 30 s, so the
  * document refuses by itself when it starts later than this (`NotAfter`).

@@ -349,6 +349,23 @@ export const ThawInput = z.object({
 });
 export type ThawInput = z.infer<typeof ThawInput>;
 
+/** Input of *Check thaw*, and of the rescue: of an execution's status event, the part that names the run. */
+export const CheckThawInput = z.object({
+  executionArn: z.string(),
+  name: RunId,
+  /** Of the execution, as text. */
+  input: z._default(z.nullable(z.string()), null),
+});
+export type CheckThawInput = z.infer<typeof CheckThawInput>;
+
+/** Output of *Check thaw*. `why`: for people. */
+export const CheckedThaw = z.object({ owed: z.boolean(), why: z.string(), run: RunId, instanceId: z.string() });
+export type CheckedThaw = z.infer<typeof CheckedThaw>;
+
+/** Input of the sweep: the ARNs of the two state machines. */
+export const SweepInput = z.object({ backup: z.string(), rescue: z.string() });
+export type SweepInput = z.infer<typeof SweepInput>;
+
 /** Output of *Thaw*. `sentAt`: when the thaw was asked for. */
 export const Thawed = z.object({ sentAt: z.number(), bootId: z.string(), receipt: z.nullable(Receipt) });
 export type Thawed = z.infer<typeof Thawed>;

@@ -13,6 +13,12 @@ export const STATES = {
   discard: 'Discard',
 } as const;
 
+/** States of the rescue. Its *Thaw* is the very function of the run's own. */
+export const RESCUE_STATES = {
+  checkThaw: 'Check thaw',
+  thaw: STATES.thaw,
+} as const;
+
 /** SSM document names. Fixed, so that a new version never takes the thaw away from a run that froze with the old one. */
 export const DOCUMENTS = {
   inspect: 'Freezeframe-Inspect',
@@ -22,6 +28,9 @@ export const DOCUMENTS = {
 
 /** Name of the Backup state machine. */
 export const BACKUP = 'Freezeframe-Backup';
+
+/** Name of the state machine that thaws in the place of a run that can't. */
+export const THAW_RESCUE = 'Freezeframe-ThawRescue';
 
 /** Tags the user puts on instances and volumes. */
 export const USER_TAGS = {

@@ -1,6 +1,13 @@
 /** Every case there is, from the definition as it was synthesised and the ways that runs take through it. */
 import { STATES } from '../../lambdas/shared/names.ts';
-import { faultsOfState, IN_THE_WORLD, stopInTheMiddle, stopOnEntering } from './faults.ts';
+import {
+  faultsOfState,
+  IN_THE_WORLD,
+  OF_THE_RESCUE,
+  RESCUE_BESIDE_THAW,
+  stopInTheMiddle,
+  stopOnEntering,
+} from './faults.ts';
 import type { Case, Played, Theatre } from './play.ts';
 import { DETOURS, SCENARIOS, type Scenario } from './scenarios.ts';
 
@@ -26,6 +33,7 @@ export function casesAfter(baselines: readonly Baseline[], tasks: ReadonlySet<st
     for (const way of ways) for (const state of way.result.run.path) if (!states.has(state)) states.set(state, way);
     return [
       ...[...states].flatMap(([state, { played }]) => casesOf(state, played, tasks.has(state))),
+      ...(scenario.mode === 'crash' || scenario.onDowngrade === 'discard' ? [] : rescued(ways[0] as Baseline)),
       ...IN_THE_WORLD.filter(({ crashToo }) => scenario.mode !== 'crash' || crashToo).map(({ state, name, plan }) => ({
         ...(ways[0] as Baseline).played,
         state,
@@ -34,6 +42,15 @@ export function casesAfter(baselines: readonly Baseline[], tasks: ReadonlySet<st
     ];
   });
 }
+
+/** The rescue shows what it is worth where the host does not thaw itself. */
+const rescued = ({ played }: Baseline): Case[] =>
+  [...OF_THE_RESCUE, RESCUE_BESIDE_THAW].map(({ state, name, plan }) => ({
+    ...played,
+    state,
+    fault: { name, plan },
+    watchdogAsleep: true,
+  }));
 
 function casesOf(state: string, way: Case, isTask: boolean): Case[] {
   const faults = isTask
@@ -49,6 +66,8 @@ function casesOf(state: string, way: Case, isTask: boolean): Case[] {
 /** Where the host may be frozen: here the cases are also played with a host that does not thaw itself. */
 const FROZEN: readonly string[] = [STATES.freeze, STATES.createSnapshots, STATES.thaw, 'Was a set taken?'];
 
+const STAGGER_MS = 400;
+
 /** Plays all of them, the patient ones beside the quick ones; results in the order of the cases. */
 export async function playAll(
   theatre: Theatre,
@@ -58,7 +77,9 @@ export async function playAll(
 ): Promise<Played[]> {
   const results: Played[] = [];
   const play = async (indexes: number[], count: number) => {
-    const lane = async () => {
+    const lane = async (_: unknown, number: number) => {
+      // One after another, so that they find warm functions, and the machine is not flooded.
+      await new Promise((resolve) => setTimeout(resolve, number * STAGGER_MS));
       for (let index = indexes.shift(); index !== undefined; index = indexes.shift()) {
         results[index] = await theatre.play(cases[index] as Case);
         onPlayed();
@@ -85,7 +106,7 @@ const isPatient = (played: Case): boolean => weight(played) > 0;
 
 function weight(played: Case | undefined): number {
   const name = played?.fault.name ?? '';
-  const slow = /timeout|late start/.test(name) ? 2 : 0;
+  const slow = /timeout|late start|its event lost|unreadable/.test(name) ? 2 : 0;
   const persistent = /error|throttle|killed|answer lost|nonsense|3 min|hangs|40 s/.test(name) ? 1 : 0;
   if (played?.state === STATES.thaw) return slow * 10 + persistent * 5;
   return slow * 2 + (/hangs|3 min|40 s|slowly/.test(name) ? 1 : 0);

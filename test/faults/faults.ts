@@ -2,7 +2,7 @@
 import type { CallFault } from '../../lab/aws/faults.ts';
 import type { LambdaFault } from '../../lab/aws/lambda.ts';
 import type { LogEntry } from '../../lab/aws/world.ts';
-import { DOCUMENTS, STATES } from '../../lambdas/shared/names.ts';
+import { DOCUMENTS, STATES, THAW_RESCUE } from '../../lambdas/shared/names.ts';
 import { FUNCTIONS, type FunctionName } from '../../lib/functions.ts';
 import type { Watch } from './play.ts';
 import { concerns, isDryRun } from './scenarios.ts';
@@ -61,6 +61,55 @@ export const stopInTheMiddle = (state: string): Fault => ({
 
 const MINUTES = 60_000;
 const throttled: CallFault = { kind: 'error', code: 'ThrottlingException' };
+
+/** What can go wrong with the rescue: each with a run that is stopped while its host is frozen. */
+export const OF_THE_RESCUE: readonly (Fault & { readonly state: string })[] = [
+  STATES.freeze,
+  STATES.createSnapshots,
+].flatMap((state) => [
+  { state, name: 'stopped, its event lost', plan: stoppedInTheMiddle(state, (on) => on.deliver('never')) },
+  { state, name: 'stopped, its event twice', plan: stoppedInTheMiddle(state, (on) => on.deliver('twice')) },
+  {
+    state,
+    name: 'stopped, the rescue throttled',
+    plan: stoppedInTheMiddle(state, ({ account, server }) => {
+      account.deployment.lambdas.faults.add({
+        state: STATES.thaw,
+        nth: [1, 2, 3, 4, 5],
+        when: (event) => concerns(account, server, event),
+        fault: { kind: 'throttle' },
+      });
+    }),
+  },
+  {
+    state,
+    name: 'stopped, its history unreadable',
+    plan: stoppedInTheMiddle(state, ({ account, server }) => {
+      account.world.faults.add({
+        service: 'states',
+        action: 'GetExecutionHistory',
+        // Every try of the first look.
+        nth: [1, 2, 3, 4, 5],
+        when: (input) => concerns(account, server, input),
+        fault: { kind: 'error', code: 'ThrottlingException' },
+      });
+    }),
+  },
+]);
+
+/** A rescue while the run's own thaw is on its way: two thaws at once. */
+export const RESCUE_BESIDE_THAW: Fault & { readonly state: string } = {
+  state: STATES.thaw,
+  name: 'rescued at the same time',
+  plan: (on) => {
+    on.server.host.trouble.thawMs = 3_000;
+    void on.acted(STATES.thaw).then(() => {
+      if (!on.run) return;
+      const { arn, name, input } = on.run;
+      on.account.stepFunctions.start(THAW_RESCUE, { executionArn: arn, name, input: JSON.stringify(input) }, name);
+    });
+  },
+};
 
 /** Faults of single calls, and of the host, which look different from inside a function than from its state. */
 export const IN_THE_WORLD: readonly (Fault & { readonly state: string; readonly crashToo?: boolean })[] = [
@@ -126,6 +175,13 @@ export const IN_THE_WORLD: readonly (Fault & { readonly state: string; readonly 
   { state: STATES.createSnapshots, ...whileTaken('host reboots', (host) => host.reboot()) },
   { state: STATES.createSnapshots, ...whileTaken('a write comes through', (host) => host.writeWhileFrozen()) },
 ];
+
+function stoppedInTheMiddle(state: string, also: (on: Watch) => void): (on: Watch) => void {
+  return (on) => {
+    also(on);
+    stopInTheMiddle(state).plan(on);
+  };
+}
 
 /** The call by which a state does what it is there for. */
 export const ACTS: Record<string, (entry: LogEntry) => boolean> = {

@@ -141,7 +141,6 @@ const isAtMost = (grade: string, limit: string): boolean =>
 function howItWasThawed({ host }: Server, run: Execution): Pick<Verdict, 'thawedBy' | 'quietSeconds'> {
   const receipt = host.receipt(run.name);
   if (!receipt || receipt.thawedAt === null) return { thawedBy: 'nobody', quietSeconds: null };
-  const asked = host.steps.findLast(({ document }) => document.endsWith('-Thaw'))?.parameters.Why;
-  const thawedBy = receipt.thawedBy !== 'asked' ? 'host' : asked === 'asked' ? 'workflow' : 'rescue';
+  const thawedBy = ({ asked: 'workflow', rescue: 'rescue' } as const)[receipt.thawedBy as string] ?? 'host';
   return { thawedBy, quietSeconds: receipt.thawedAt - receipt.armedAt };
 }

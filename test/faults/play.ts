@@ -1,7 +1,7 @@
 /** Plays one case: a run on a server of its own with one thing going wrong, then the time that the rings of thaw have. */
 import type { Execution } from '../../lab/aws/execution.ts';
+import type { StatusEvent } from '../../lab/aws/step-functions.ts';
 import type { LogEntry } from '../../lab/aws/world.ts';
-import { BACKUP } from '../../lambdas/shared/names.ts';
 import type { ModelAccount, Server } from '../support/model-account.ts';
 import { ACTS, type Fault } from './faults.ts';
 import { judge, type Verdict } from './judge.ts';
@@ -25,6 +25,9 @@ export const titleOf = ({ state, fault, scenario, detour, watchdogAsleep }: Case
     ...(watchdogAsleep ? ['watchdog asleep'] : []),
   ].join(' · ');
 
+/** Whether the run came to the state that the case is about; a case of the whole run is there from the start. */
+export const cameThere = ({ state }: Case, { run }: Played): boolean => state === 'Backup' || run.path.includes(state);
+
 /** What a fault can see and do of the run that it strikes. */
 export interface Watch {
   readonly account: ModelAccount;
@@ -32,14 +35,19 @@ export interface Watch {
   /** Resolves when the state has done its act the next time. */
   acted(state: string): Promise<void>;
   onEnter(listener: (state: string) => void): void;
+  /** The run itself, once it has been started. */
+  readonly run: Execution | undefined;
   /** StopExecution. */
   stop(): void;
+  /** What EventBridge does to the events of this run: it delivers at best effort, and at least once. */
+  deliver(how: 'never' | 'twice'): void;
 }
 
 /** Cases side by side in one account, each told what happens to its own server. */
 export class Theatre {
   readonly account: ModelAccount;
   readonly #calls = new Set<(entry: LogEntry) => void>();
+  readonly #deliveries = new Map<string, 'never' | 'twice'>();
   readonly #entered = new Map<string, (state: string) => void>();
 
   constructor(account: ModelAccount) {
@@ -47,23 +55,32 @@ export class Theatre {
     account.world.onCall = (entry) => {
       for (const listener of this.#calls) listener(entry);
     };
+    const deliveryOf = ({ detail }: StatusEvent) => this.#deliveries.get(String(detail.name).replace(/-\d+$/, ''));
+    account.stepFunctions.loseEvent = (event) => deliveryOf(event) === 'never';
+    account.stepFunctions.repeatEvent = (event) => deliveryOf(event) === 'twice';
     account.stepFunctions.onEnter = ({ arn }, state) => this.#entered.get(arn)?.(state);
   }
 
   async play(played: Case): Promise<Played> {
+    const startedAt = performance.now();
     const { account } = this;
     const server = account.launch({ mode: played.scenario.mode, policy: played.scenario.policy });
     if (played.watchdogAsleep) server.host.trouble.watchdogAsleep = true;
     played.detour.lead({ account, server });
     const listeners: ((state: string) => void)[] = [];
     let run: Execution | undefined;
-    played.fault.plan({
+    const watch: Watch = {
       account,
       server,
+      get run() {
+        return run;
+      },
+      deliver: (how) => this.#deliveries.set(server.id, how),
       acted: (state) => this.#acted(server, state),
       onEnter: (listener) => listeners.push(listener),
       stop: () => run?.stop('Stopped', 'by the test'),
-    });
+    };
+    played.fault.plan(watch);
     run = account.start(server);
     this.#entered.set(run.arn, (state) => {
       for (const listener of listeners) listener(state);
@@ -71,7 +88,12 @@ export class Theatre {
     await run.ended;
     this.#entered.delete(run.arn);
     await this.#settled(server, run);
-    return { run, server, verdict: judge(account, server, run, played) };
+    if (this.#deliveries.get(server.id) === 'never') {
+      await this.#swept();
+      await this.#settled(server, run);
+    }
+    const seconds = (performance.now() - startedAt) / 1_000;
+    return { run, server, verdict: judge(account, server, run, played), seconds };
   }
 
   #acted(server: Server, state: string): Promise<void> {
@@ -85,13 +107,18 @@ export class Theatre {
     });
   }
 
+  /** The sweeper comes round. It leaves an event its time first. */
+  async #swept(): Promise<void> {
+    await this.account.clock.sleep(130_000);
+    await this.account.stepFunctions.tick();
+  }
+
   /** Until the rescue is done, no function of the run is at work any more, and the lease has had its time. */
   async #settled(server: Server, run: Execution): Promise<void> {
-    const { clock, stepFunctions, deployment } = this.account;
+    const { clock, deployment } = this.account;
     // Events are delivered after whoever waited for the end.
     await clock.sleep(1_000);
-    const others = stepFunctions.executions.filter(({ name, machine }) => name === run.name && machine.name !== BACKUP);
-    await Promise.all(others.map(({ ended }) => ended));
+    await Promise.all(this.account.rescuesOf(run).map(({ ended }) => ended));
     const isAtWork = () =>
       deployment.lambdas.invocations.some(
         ({ event, endedAt }) => endedAt === undefined && concerns(this.account, server, event),
@@ -109,4 +136,6 @@ export interface Played {
   readonly run: Execution;
   readonly server: Server;
   readonly verdict: Verdict;
+  /** That it took to play. */
+  readonly seconds: number;
 }

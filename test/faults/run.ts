@@ -8,7 +8,7 @@ import { ModelAccount } from '../support/model-account.ts';
 import { synth } from '../support/synth.ts';
 import { type Baseline, baselines, casesAfter, playAll } from './cases.ts';
 import { PROMISES, type Promised } from './judge.ts';
-import { type Case, type Played, Theatre, titleOf } from './play.ts';
+import { type Case, cameThere, type Played, Theatre, titleOf } from './play.ts';
 
 const COLUMNS: readonly string[] = [
   'error',
@@ -30,7 +30,7 @@ const startedAt = Date.now();
 const { definition } = await synth();
 const account = await ModelAccount.open({ speed: 20, warm: 8 });
 const theatre = new Theatre(account);
-const lanes = { quick: 8, patient: 60 };
+const lanes = { quick: 6, patient: 48 };
 const show = process.stderr.isTTY && !json ? (text: string) => process.stderr.write(`\r\x1b[K${text}`) : () => {};
 
 const straight = baselines();
@@ -45,6 +45,18 @@ const results = await playAll(theatre, cases, lanes, () => {
   done += 1;
   show(`${done} of ${cases.length} cases`);
 });
+// On a busy machine a run may fail of its own before it comes to where its fault was to strike: it is played again.
+const isMissed = (index: number) => !cameThere(cases[index] as Case, results[index] as Played);
+for (let round = 0; round < 3 && [...cases.keys()].some(isMissed); round += 1) {
+  const again = [...cases.keys()].filter(isMissed);
+  show(`${again.length} cases once more`);
+  const replayed = await playAll(
+    theatre,
+    again.map((index) => cases[index] as Case),
+    { quick: 2, patient: 8 },
+  );
+  for (const [turn, index] of again.entries()) results[index] = replayed[turn] as Played;
+}
 show('');
 await account.close();
 
@@ -54,6 +66,7 @@ const GUARD = 'No cause was given';
 const untried = Object.keys(definition.States).filter(
   (state) => state !== GUARD && !all.some((each) => each.result.run.path.includes(state)),
 );
+const missed = [...cases.keys()].filter(isMissed).map((index) => titleOf(cases[index] as Case));
 const broken = all.flatMap(({ played: each, result }) =>
   result.verdict.broken.map((violation) => ({ title: titleOf(each), run: result.run.name, ...violation })),
 );
@@ -70,17 +83,18 @@ const longest = Math.max(
 const seconds = Math.round((Date.now() - startedAt) / 1_000);
 
 if (json) {
-  const rows = all.map(({ played: each, result: { run, verdict } }) => ({
+  const rows = all.map(({ played: each, result: { run, verdict, seconds: took } }) => ({
     case: titleOf(each),
+    seconds: Math.round(took),
     status: run.status,
     error: run.error ?? null,
     ...verdict,
   }));
-  console.log(JSON.stringify({ cases: all.length, totals, untried, broken, seconds, rows }, null, 2));
+  console.log(JSON.stringify({ cases: all.length, totals, untried, missed, broken, seconds, rows }, null, 2));
 } else {
   print();
 }
-process.exit(broken.length > 0 || (only === undefined && untried.length > 0) ? 1 : 0);
+process.exit(broken.length > 0 || missed.length > 0 || (only === undefined && untried.length > 0) ? 1 : 0);
 
 function print(): void {
   const faultOf = (name: string) => (COLUMNS.includes(name) ? name : 'in the world');
@@ -106,6 +120,7 @@ function print(): void {
     const count = totals[promise] ?? 0;
     console.log(`${name.padEnd(60)}${styleText(count ? 'red' : 'green', String(count))}`);
   }
+  if (missed.length > 0) console.log(styleText('red', `cases that did not come to their state: ${missed.join('; ')}`));
   if (untried.length > 0) console.log(styleText('red', `states that no case came to: ${untried.join(', ')}`));
   console.log(
     `thawed by the workflow ${by('workflow')}, by the rescue ${by('rescue')}, by the host itself ${by('host')}; ` +

@@ -6,11 +6,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runSimulation } from '@cloud-copilot/iam-simulate';
-import { DOCUMENTS, SET_TAGS, USER_TAGS } from '../../lambdas/shared/names.ts';
+import { BACKUP, DOCUMENTS, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
 import type { FunctionName } from '../../lib/functions.ts';
-import { ACCOUNT, REGION, type Resource, synth } from '../support/synth.ts';
+import { ACCOUNT, REGION, type Resource, stateMachine, synth } from '../support/synth.ts';
 
-const { resources, resolve, definition } = await synth();
+const { resources, resolve, definition, rescue } = await synth();
 
 interface Asked {
   readonly title: string;
@@ -95,6 +95,21 @@ const labelForeign: Asked = {
   context: { 'aws:TagKeys': [SET_TAGS.run], [`aws:RequestTag/${SET_TAGS.run}`]: 'mine' },
 };
 
+const machine = (name: string) => `arn:aws:states:${REGION}:${ACCOUNT}:stateMachine:${name}`;
+const execution = (name: string) =>
+  `arn:aws:states:${REGION}:${ACCOUNT}:execution:${name}:i-0123456789abcdef0-20260101`;
+const readHistory: Asked = {
+  title: 'read what a backup has been through',
+  action: 'states:GetExecutionHistory',
+  resource: execution(BACKUP),
+};
+const listBackups: Asked = { title: 'list the backups', action: 'states:ListExecutions', resource: machine(BACKUP) };
+const startRescue: Asked = {
+  title: 'start a rescue',
+  action: 'states:StartExecution',
+  resource: machine(THAW_RESCUE),
+};
+
 /** What no step may do, whichever it is. */
 const NEVER: readonly Asked[] = [
   send('AWS-RunShellScript'),
@@ -147,6 +162,11 @@ const NEVER: readonly Asked[] = [
     action: 'logs:CreateLogGroup',
     resource: `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:x`,
   },
+  { title: 'start a backup', action: 'states:StartExecution', resource: machine(BACKUP) },
+  { title: 'stop a backup', action: 'states:StopExecution', resource: execution(BACKUP) },
+  { title: 'stop a rescue', action: 'states:StopExecution', resource: execution(THAW_RESCUE) },
+  { title: 'read the history of another', action: 'states:GetExecutionHistory', resource: execution('Payroll') },
+  { title: 'start another state machine', action: 'states:StartExecution', resource: machine('Payroll') },
   { title: 'take on a role', action: 'sts:AssumeRole', resource: `arn:aws:iam::${ACCOUNT}:role/admin` },
 ];
 
@@ -177,6 +197,8 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   grade: [look('ec2:DescribeSnapshots'), label],
   'check-snapshots': [look('ec2:DescribeSnapshots')],
   discard: [look('ec2:DescribeSnapshots'), deleteOurs],
+  'check-thaw': [readHistory],
+  sweep: [listBackups, readHistory, startRescue],
 };
 
 const EVERYTHING = [
@@ -207,9 +229,40 @@ for (const [name, may] of Object.entries(MAY)) {
   });
 }
 
+describe('the state machine of the rescue may', () => {
+  const policies = policiesOfMachine(THAW_RESCUE);
+  const invoke = (resource: string): Asked => ({ title: '', action: 'lambda:InvokeFunction', resource });
+  const functions = Object.values(rescue.States).flatMap(({ Resource }) =>
+    Resource?.includes(':lambda:') ? [Resource] : [],
+  );
+
+  it('invoke the functions of its own states', async () => {
+    assert.equal(functions.length, 2);
+    for (const resource of functions) assert.equal(await answer(policies, invoke(resource)), 'Allowed');
+  });
+  it('not invoke any other of the stack', async () => {
+    for (const { Resource } of Object.values(definition.States)) {
+      if (!Resource?.includes(':lambda:') || functions.includes(Resource)) continue;
+      assert.match(await answer(policies, invoke(Resource)), /Denied/);
+    }
+  });
+  for (const asked of [...EVERYTHING, ...NEVER]) {
+    it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
+  }
+});
+
+describe('the event of a run that ended red may', () => {
+  const rule = byType('AWS::Events::Rule').find(({ Properties }) => Properties.EventPattern);
+  const policies = policiesOf(String(resolve(rule?.Properties.Targets[0].RoleArn)).split('/').at(-1) ?? '');
+
+  it('start a rescue', async () => assert.equal(await answer(policies, startRescue), 'Allowed'));
+  for (const asked of [...EVERYTHING, ...NEVER].filter((each) => each !== startRescue)) {
+    it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
+  }
+});
+
 describe('the state machine may', () => {
-  const [machine] = byType('AWS::StepFunctions::StateMachine');
-  const policies = policiesOf(String(resolve(machine?.Properties.RoleArn)).split('/').at(-1) ?? '');
+  const policies = policiesOfMachine(BACKUP);
   const { Bucket } = definition.States['Store receipt']?.Parameters ?? {};
   const invoke = (resource: string): Asked => ({ title: '', action: 'lambda:InvokeFunction', resource });
   const put = (key: string): Asked => ({
@@ -265,6 +318,11 @@ function roleOf(name: string): string {
       .split('/')
       .at(-1) ?? ''
   );
+}
+
+function policiesOfMachine(name: string): IdentityPolicy[] {
+  const { RoleArn } = stateMachine(resources, name).Properties;
+  return policiesOf(String(resolve(RoleArn)).split('/').at(-1) ?? '');
 }
 
 interface IdentityPolicy {

@@ -7,7 +7,7 @@ import type { Snapshot } from '../../lab/aws/ec2-snapshots.ts';
 import type { Execution } from '../../lab/aws/execution.ts';
 import { readAssembly, type Stack } from '../../lab/aws/template.ts';
 import { World, type WorldOptions } from '../../lab/aws/world.ts';
-import { BACKUP, SET_TAGS, USER_TAGS } from '../../lambdas/shared/names.ts';
+import { BACKUP, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
 import { MemoryStore } from './memory-store.ts';
 import { ModelHost } from './model-host.ts';
 import { synthesised } from './synth.ts';
@@ -120,6 +120,13 @@ export class ModelAccount {
     } catch {
       return undefined;
     }
+  }
+
+  /** Every execution in the place of a run's thaw, by event or by the sweeper. */
+  rescuesOf(run: Execution): Execution[] {
+    return this.stepFunctions.executions.filter(
+      ({ machine, input }) => machine.name === THAW_RESCUE && (input as { name?: string }).name === run.name,
+    );
   }
 
   async close(): Promise<void> {

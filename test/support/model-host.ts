@@ -178,7 +178,9 @@ export class ModelHost implements Agent {
 
   #act(name: keyof typeof DOCUMENTS, parameters: Record<string, string>): Promise<object> {
     if (name === 'inspect') return this.#inspect(parameters.Apps as string);
-    return name === 'freeze' ? this.#freeze(parameters) : this.#thawDocument(parameters.Run as string);
+    return name === 'freeze'
+      ? this.#freeze(parameters)
+      : this.#thawDocument(parameters.Run as string, parameters.Why as keyof typeof WHO);
   }
 
   async #inspect(wanted: string): Promise<object> {
@@ -284,13 +286,13 @@ export class ModelHost implements Agent {
     receipt.releasedAt = this.uptime;
   }
 
-  async #thawDocument(run: string): Promise<object> {
+  async #thawDocument(run: string, why: keyof typeof WHO): Promise<object> {
     this.#tombstones.add(run);
     const freeze = this.#active;
     if (freeze?.receipt.run === run) freeze.receipt.thawAskedAt = this.uptime;
     await this.#pause(this.trouble.thawMs);
     if (freeze?.receipt.run === run && this.#holds(freeze)) {
-      this.#thaw(freeze.receipt.frozenAt === null ? 'error' : 'asked');
+      this.#thaw(freeze.receipt.frozenAt === null ? 'error' : WHO[why]);
     }
     const receipt = this.#receipts.get(run);
     return { contract: CONTRACT, bootId: this.bootId, receipt: receipt ? structuredClone(receipt) : null, swept: [] };
@@ -351,6 +353,9 @@ export interface ModelHostSpec extends TopologySpec {
   /** Multiplies lease, step timeouts and `trouble`'s delays; the boot clock itself keeps real time. @default 1 */
   readonly timeScale?: number;
 }
+
+/** Who thaws, by the word that Thaw is asked with. */
+const WHO = { asked: 'asked', rescue: 'rescue', sweep: 'rescue', hand: 'hand' } as const;
 
 type Act = 'inspect' | 'freeze' | 'thaw';
 

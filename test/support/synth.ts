@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import type { App, Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
 import { build, bundlePath } from '../../build.ts';
+import { BACKUP, THAW_RESCUE } from '../../lambdas/shared/names.ts';
 import { freezeframeApp, STACK } from '../../lib/app.ts';
 import type { FunctionName } from '../../lib/functions.ts';
 import { FUNCTIONS } from '../../lib/functions.ts';
@@ -19,6 +20,8 @@ export interface Synthesised {
   readonly resources: Readonly<Record<string, Resource>>;
   /** The definition of the Backup state machine, every reference resolved. */
   readonly definition: StateMachineDefinition;
+  /** The definition of the rescue. */
+  readonly rescue: StateMachineDefinition;
   /** Puts names where the template has references. */
   readonly resolve: (value: unknown) => unknown;
 }
@@ -84,9 +87,16 @@ async function synthOnce(): Promise<Synthesised> {
   const template = Template.fromStack(app.node.findChild(STACK) as Stack);
   const resources: Record<string, Resource> = template.toJSON().Resources;
   const resolve = resolver(resources);
-  const machine = Object.values(resources).find(({ Type }) => Type === 'AWS::StepFunctions::StateMachine');
-  const definition = JSON.parse(String(resolve(machine?.Properties.DefinitionString)));
-  return { template, resources, definition, resolve };
+  const definitionOf = (name: string) =>
+    JSON.parse(String(resolve(stateMachine(resources, name).Properties.DefinitionString)));
+  return { template, resources, definition: definitionOf(BACKUP), rescue: definitionOf(THAW_RESCUE), resolve };
+}
+
+/** A state machine of the template by its name. */
+export function stateMachine(resources: Readonly<Record<string, Resource>>, name: string): Resource {
+  const found = Object.values(resources).find(({ Properties }) => Properties?.StateMachineName === name);
+  if (!found) throw new Error(`the template has no state machine ${name}`);
+  return found;
 }
 
 function resolver(resources: Readonly<Record<string, Resource>>): (value: unknown) => unknown {
@@ -97,12 +107,18 @@ function resolver(resources: Readonly<Record<string, Resource>>): (value: unknow
     'AWS::URLSuffix': 'amazonaws.com',
   };
   const nameOf = (id: string): string => pseudo[id] ?? physicalName(resources[id]) ?? id;
+  /** A reference to a state machine is its ARN. */
+  const refOf = (id: string): string =>
+    resources[id]?.Type === 'AWS::StepFunctions::StateMachine'
+      ? arnOf(id, nameOf(id), resources[id]?.Type)
+      : nameOf(id);
   const resolve = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(resolve);
     if (typeof value !== 'object' || value === null) return value;
-    if ('Ref' in value) return nameOf(String(value.Ref));
+    if ('Ref' in value) return refOf(String(value.Ref));
     if ('Fn::GetAtt' in value) {
       const [id, attribute] = value['Fn::GetAtt'] as [string, string];
+      if (attribute === 'Name') return nameOf(id);
       return attribute === 'Arn' ? arnOf(id, nameOf(id), resources[id]?.Type) : `${id}.${attribute}`;
     }
     if ('Fn::Join' in value) {
@@ -127,6 +143,12 @@ function arnOf(id: string, name: string, type: string | undefined): string {
       return `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`;
     case 'AWS::Logs::LogGroup':
       return `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${name}:*`;
+    case 'AWS::StepFunctions::StateMachine':
+      return `arn:aws:states:${REGION}:${ACCOUNT}:stateMachine:${name}`;
+    case 'AWS::SQS::Queue':
+      return `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`;
+    case 'AWS::Events::Rule':
+      return `arn:aws:events:${REGION}:${ACCOUNT}:rule/${name}`;
     case 'AWS::IAM::Role':
       return `arn:aws:iam::${ACCOUNT}:role/${name}`;
     default:

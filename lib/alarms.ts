@@ -1,0 +1,51 @@
+import { Duration, Validations } from 'aws-cdk-lib';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
+import * as sns from 'aws-cdk-lib/aws-sns';
+import * as subscriptions from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
+
+export interface AlarmsProps {
+  /** E-mail address that is told of every alarm. @default nobody; alarms show in CloudWatch */
+  readonly notify?: string;
+}
+
+/** The alarms of this stack, and who hears of them. */
+export class Alarms extends Construct {
+  private readonly topic: sns.Topic | undefined;
+
+  constructor(scope: Construct, id: string, { notify }: AlarmsProps = {}) {
+    super(scope, id);
+    if (notify === undefined) return;
+    this.topic = new sns.Topic(this, 'Topic', { displayName: 'Freezeframe', enforceSSL: true });
+    this.topic.addSubscription(new subscriptions.EmailSubscription(notify));
+    Validations.of(this.topic).acknowledge(
+      { id: 'AwsSolutions-SNS2', reason: ENCRYPTION },
+      { id: 'Serverless-SNSRedrivePolicy', reason: 'An e-mail address takes no dead letter queue.' },
+    );
+  }
+
+  /** An alarm by its name, which is a section of the runbook. */
+  whenAbove0(name: string, metric: cloudwatch.Metric, { because, periods = 1 }: AlarmReason): void {
+    const alarm = new cloudwatch.Alarm(this, name, {
+      alarmName: `Freezeframe-${name}`,
+      alarmDescription: because,
+      metric: metric.with({ period: Duration.minutes(5), statistic: 'Maximum' }),
+      threshold: 0,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+      evaluationPeriods: periods,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+    });
+    if (this.topic) alarm.addAlarmAction(new actions.SnsAction(this.topic));
+  }
+}
+
+export interface AlarmReason {
+  /** For whoever gets the alarm: what it means. */
+  readonly because: string;
+  /** Periods of five minutes that it has to last. @default 1 */
+  readonly periods?: number;
+}
+
+const ENCRYPTION =
+  'CloudWatch cannot publish under the AWS managed key, and what it says is the name and the state of an alarm.';

@@ -1,0 +1,53 @@
+/** What the workflows have in common: how a state calls its function, and where an execution is logged. */
+import { RemovalPolicy } from 'aws-cdk-lib';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
+import * as tasks from 'aws-cdk-lib/aws-stepfunctions-tasks';
+import type { Construct } from 'constructs';
+import { acknowledgeWildcard } from './acknowledge.ts';
+import type { StepFunction } from './step-function.ts';
+
+export interface StepOptions {
+  /** @default the whole state */
+  readonly payload?: Record<string, unknown>;
+  /** @default the output replaces the state */
+  readonly resultPath?: string;
+}
+
+/** The state of a step's function. */
+export function stepTask(
+  scope: Construct,
+  name: string,
+  { function: lambdaFunction, taskTimeout }: StepFunction,
+  options: StepOptions = {},
+): tasks.LambdaInvoke {
+  return new tasks.LambdaInvoke(scope, name, {
+    lambdaFunction,
+    // Without a payload the task gets the state as it is ("$" would be sent as that very string).
+    ...(options.payload && { payload: sfn.TaskInput.fromObject(options.payload) }),
+    payloadResponseOnly: true,
+    // The CDK's default would try Freeze and Create snapshots again.
+    retryOnServiceExceptions: false,
+    taskTimeout: sfn.Timeout.duration(taskTimeout),
+    ...(options.resultPath && { resultPath: options.resultPath }),
+  });
+}
+
+/** What happened when, without the states' data. */
+export const loggedIn = (scope: Construct): sfn.LogOptions => ({
+  destination: new logs.LogGroup(scope, 'Log', {
+    retention: logs.RetentionDays.THREE_MONTHS,
+    removalPolicy: RemovalPolicy.DESTROY,
+  }),
+  level: sfn.LogLevel.ALL,
+  // Payloads name mounts, data directories and log positions: these stay in the execution history and receipts.
+  includeExecutionData: false,
+});
+
+/** The wildcards that the CDK grants a state machine: its traces, its log, and the versions of its functions. */
+export function acknowledgeMachine({ role }: sfn.StateMachine, ...steps: StepFunction[]): void {
+  acknowledgeWildcard(role, '*', 'X-Ray and the delivery of logs, for which IAM knows no narrower resource.');
+  for (const { function: lambdaFunction } of steps) {
+    acknowledgeWildcard(role, `${lambdaFunction.functionArn}:*`, 'The versions of one function, as the CDK grants it.');
+  }
+}
