@@ -109,6 +109,7 @@ holder_ends() {
   trap '' TERM INT HUP
   set +e
   if [ -z "$THAWED_BY" ]; then THAWED_BY=error; fi
+  : >"$ACTIVE/letting-go"
   : >"$ACTIVE/reserve"
   if [ "${MODE}" = fs-freeze ] && [ -n "$FROZEN_AT" ]; then counters_read thaw; fi
   undo_all

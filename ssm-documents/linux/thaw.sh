@@ -35,7 +35,7 @@ active_is() {
 
 # Asks the holder; takes its place when it is dead or does not let go in time.
 thaw_active() {
-  local run=$1 why=$2 began next=0
+  local run=$1 why=$2 began next=0 patience
   now_cs
   began=$REPLY
   while active_is "$run" && [ ! -e "$ACTIVE/done" ]; do
@@ -47,7 +47,10 @@ thaw_active() {
         if [ ! -e "$ACTIVE/done" ]; then rescue_apart "$run"; fi
         continue
       fi
-      if [ ! -e "$ACTIVE/released" ] && [ "$REPLY" -gt $((began + 500)) ]; then
+      # One that does not even begin hangs; one that has begun may be slow on a slow host.
+      patience=500
+      if [ -e "$ACTIVE/letting-go" ]; then patience=3000; fi
+      if [ ! -e "$ACTIVE/released" ] && [ "$REPLY" -gt $((began + patience)) ]; then
         rescue_apart "$run"
         continue
       fi
