@@ -37,11 +37,12 @@ stalled_at() { if [ -z "$STALLED_AT" ] || [ "$1" -lt "$STALLED_AT" ]; then STALL
 # words; returns its code, or 124 when it was given up on: then its pid is in STUCK, and its effect may still come.
 STUCK=()
 run_until() {
-  local deadline=$1 left code line
+  local deadline=$1 left code
   shift
   COMMAND_OUTPUT=''
   if [ ! -p "$ACTIVE/acts" ]; then mkfifo "$ACTIVE/acts" || return 1; fi
   exec {ACTS_FD}<>"$ACTIVE/acts"
+  HEARD[ACTS_FD]=''
   {
     code=0
     "$@" 2>&1 || code=$?
@@ -59,14 +60,15 @@ run_until() {
       return 124
     fi
     printf -v left '%d.%02d' $((left / 100)) $((left % 100))
-    if read -r -t "$left" -u "$ACTS_FD" line; then
-      if [[ $line =~ ^code\ ([0-9]+)$ ]]; then
+    if hear "$ACTS_FD" "$left"; then
+      if [[ $LINE =~ ^code\ ([0-9]+)$ ]]; then
         code=${BASH_REMATCH[1]}
         exec {ACTS_FD}>&-
         wait "$child" || true
         return "$code"
       fi
-      COMMAND_OUTPUT=$line
+      # lvm sets its words in by two blanks.
+      COMMAND_OUTPUT=${LINE#"${LINE%%[! ]*}"}
     fi
   done
 }

@@ -31,6 +31,17 @@ seconds_of_cs() {
   if [ -z "$1" ]; then REPLY=null; else printf -v REPLY '%d.%02d' $(($1 / 100)) $(($1 % 100)); fi
 }
 
+# Waits for a line on descriptor FD for some SECONDS, sets LINE to it. Bash tells the time by the wall clock: set forward,
+# it ends a read in the middle of a line. What came of the line by then is kept for the next call.
+HEARD=()
+hear() {
+  local part='' code=0
+  IFS= read -r -t "$2" -u "$1" part || code=$?
+  HEARD[$1]=${HEARD[$1]:-}$part
+  if [ "$code" != 0 ]; then return "$code"; fi
+  LINE=${HEARD[$1]} HEARD[$1]=''
+}
+
 log() { printf '%s\n' "freezeframe: $*" >&2 || true; }
 
 boot_id() { read -r REPLY <"${FF_PROC:-/proc}/sys/kernel/random/boot_id"; }

@@ -83,7 +83,7 @@ still_wanted() {
 
 # Waits for the thaw or the end of the lease.
 holder_waits() {
-  local order='' left
+  local left
   while :; do
     now_cs
     left=$((UNTIL - REPLY))
@@ -94,11 +94,11 @@ holder_waits() {
     fi
     if [ "$left" -gt 100 ]; then left=100; fi
     printf -v left '%d.%02d' $((left / 100)) $((left % 100))
-    if read -r -t "$left" -u 8 order; then
+    if hear 8 "$left"; then
       now_cs
       ASKED_AT=$REPLY
       # Only the run's own thaw comes after its set is there.
-      case $order in asked | hand) THAWED_BY=$order ;; *) THAWED_BY=rescue ;; esac
+      case $LINE in asked | hand) THAWED_BY=$LINE ;; *) THAWED_BY=rescue ;; esac
       return
     fi
   done

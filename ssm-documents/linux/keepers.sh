@@ -98,7 +98,7 @@ keeper_tell() { { printf '%s\n' "$2" >&"${KEEPER_IN[$1]}"; } 2>/dev/null || true
 
 # Sets REPLY to the keeper's next line. Fails at the deadline (centiseconds), or soon when the keeper has died.
 keeper_hear() {
-  local i=$1 deadline=$2 left line
+  local i=$1 deadline=$2 left
   while :; do
     now_cs
     left=$((deadline - REPLY))
@@ -106,12 +106,12 @@ keeper_hear() {
     if [ "$left" -le 0 ]; then return 1; fi
     if [ "$left" -gt 50 ]; then left=50; fi
     printf -v left '0.%02d' "$left"
-    if IFS= read -r -t "$left" -u "${KEEPER_OUT[$i]}" line; then
-      if [[ $line == note\ * ]]; then
-        note "${line#note }"
+    if hear "${KEEPER_OUT[$i]}" "$left"; then
+      if [[ $LINE == note\ * ]]; then
+        note "${LINE#note }"
         continue
       fi
-      REPLY=$line
+      REPLY=$LINE
       return 0
     fi
     if ! kill -0 "${KEEPER_PID[$i]}" 2>/dev/null; then return 1; fi
@@ -121,7 +121,7 @@ keeper_hear() {
 # --- the keeper's side ------------------------------------------------------------------------------------------------
 
 keeper_main() {
-  local i=$1 driver=${APP_DRIVER[$1]} order locked='' code
+  local i=$1 driver=${APP_DRIVER[$1]} locked='' code
   close_descriptors
   # What a driver finds out is the holder's to know.
   # shellcheck disable=SC2317
@@ -133,16 +133,16 @@ keeper_main() {
   }
   trap 'keeper_ends' EXIT
   trap 'exit 0' TERM INT HUP
-  KEEPER_OF=$i
+  KEEPER_OF=$i HEARD=() LINE=''
   while :; do
     code=0
-    read -r -t 5 order || code=$?
+    hear 0 5 || code=$?
     if [ "$code" -gt 128 ]; then
       # Also keeps the server from closing an idle session.
       if [ -n "$locked" ]; then "${driver}_held" "$i" || true; fi
       continue
     fi
-    case $code-$order in
+    case $code-$LINE in
       0-freeze)
         if "${driver}_freeze" "$i"; then
           locked=yes

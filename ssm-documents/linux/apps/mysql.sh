@@ -213,13 +213,13 @@ mysql_open() {
   mkfifo "$path.in" "$path.out" && eval "exec $in<>\"\$path.in\" $out<>\"\$path.out\"" || return 1
   # --force: an error must not end the session, and the lock with it.
   (spawn "${MYSQL[@]}" --force) <"$path.in" >"$path.out" 2>&1 &
-  MYSQL_PID[i]=$! MYSQL_IN[i]=$in MYSQL_OUT[i]=$out
+  MYSQL_PID[i]=$! MYSQL_IN[i]=$in MYSQL_OUT[i]=$out HEARD[out]=''
 }
 
 # Says statements on the session of server I and waits for the end of what it answers, SECONDS at most. Sets REPLY to
 # the last line; on failure REPLY and MYSQL_ERROR to the server's words.
 mysql_say() {
-  local i=$1 seconds=$2 line last='' deadline left
+  local i=$1 seconds=$2 last='' deadline left
   MYSQL_ERROR=''
   MYSQL_SENTINEL=$((MYSQL_SENTINEL + 1))
   printf "%s;\\nSELECT 'freezeframe-%d';\\n" "$3" "$MYSQL_SENTINEL" >&"${MYSQL_IN[$i]}"
@@ -233,16 +233,16 @@ mysql_say() {
       break
     fi
     printf -v left '%d.%02d' $((left / 100)) $((left % 100))
-    if ! read -r -t "$left" -u "${MYSQL_OUT[$i]}" line; then continue; fi
-    case $line in
+    if ! hear "${MYSQL_OUT[$i]}" "$left"; then continue; fi
+    case $LINE in
       "freezeframe-$MYSQL_SENTINEL") break ;;
       freezeframe-*) last='' ;;
       ERROR\ [0-9]*)
-        if [ -z "$MYSQL_ERROR" ]; then MYSQL_ERROR=$line; fi
+        if [ -z "$MYSQL_ERROR" ]; then MYSQL_ERROR=$LINE; fi
         # The session is gone; there will be no end of the answer.
-        if [[ $line =~ ERROR\ (2002|2003|2006|2013|1045|1698|1040|1927) ]]; then break; fi
+        if [[ $LINE =~ ERROR\ (2002|2003|2006|2013|1045|1698|1040|1927) ]]; then break; fi
         ;;
-      *) last=$line ;;
+      *) last=$LINE ;;
     esac
   done
   REPLY=${MYSQL_ERROR:-$last}
@@ -267,6 +267,8 @@ mysql_oldest_query() {
 mysql_position() {
   local i=$1 position='' gtid=''
   if mysql_say "$i" 2 'SHOW MASTER STATUS' || mysql_say "$i" 2 'SHOW BINARY LOG STATUS'; then position=${REPLY//$'\t'/ }; fi
+  # The last columns are mostly empty.
+  while [[ $position == *' ' ]]; do position=${position% }; done
   case ${APP_NAME[$i]} in
     MariaDB*) if mysql_say "$i" 2 'SELECT @@gtid_binlog_pos'; then gtid=$REPLY; fi ;;
     *) if mysql_say "$i" 2 'SELECT @@gtid_executed'; then gtid=$REPLY; fi ;;
