@@ -218,6 +218,7 @@ async function afterReboot(stage: Stage, run: string, strays: readonly string[])
   await stage.documents.inspect();
   const thawed = await stage.documents.thaw(run);
   await stage.recover();
+  await stage.documents.inspect();
   await stage.clean();
   refute([
     mounted !== '' && mounted !== '/dev/mapper/vg0-data' && `${mounted} was mounted on /data`,
