@@ -99,13 +99,13 @@ export class BackupWorkflow extends Construct {
     // An evidence that can't be stored ends the run red, after the set has been seen to.
     grade.next(storeReceipt).next(keepSet);
     caughtBy(failed, '$.lateError', grade, checkSnapshots, discard);
-    caughtBy(keepSet, '$.lateError', storeReceipt);
+    caughtBy(keepSet, '$.storeError', storeReceipt);
 
     keepSet.when(sfn.Condition.booleanEquals('$.verdict.keep', true), wait).otherwise(discard.next(failed));
     wait.next(checkSnapshots).next(completed);
     completed.when(sfn.Condition.booleanEquals('$.progress.completed', true), gradeReached).otherwise(wait);
     gradeReached
-      .when(sfn.Condition.or(sfn.Condition.isPresent('$.error'), sfn.Condition.isPresent('$.lateError')), failed)
+      .when(sfn.Condition.or(sfn.Condition.isPresent('$.error'), sfn.Condition.isPresent('$.storeError')), failed)
       .otherwise(complete);
 
     this.stateMachine = new sfn.StateMachine(this, 'StateMachine', {
@@ -145,18 +145,29 @@ export class BackupWorkflow extends Construct {
     acknowledgeMachine(this.stateMachine, ...Object.values(steps).filter((step) => step instanceof StepFunction));
   }
 
-  /** Fail needs both a name and a cause at their paths: an error of Grade's may lack the cause, a late one stands aside. */
+  /**
+   * Fail needs both a name and a cause at their paths, and an error of Grade's may lack the cause. Grade makes one error
+   * of those before it; where it fails itself, they stand beside each other, and the first of them counts.
+   */
   private failWithFirstError(): sfn.Choice {
     const failed = new sfn.Fail(this, 'Backup failed', { errorPath: '$.error.Error', causePath: '$.error.Cause' });
     const noCause = new sfn.Pass(this, 'No cause was given', {
       result: sfn.Result.fromString('no cause was given'),
       resultPath: '$.error.Cause',
     });
-    const lateError = new sfn.Pass(this, 'The late error', { inputPath: '$.lateError', resultPath: '$.error' });
-    return new sfn.Choice(this, 'Which error came first?')
+    const errorAt = (path: string, name: string) =>
+      new sfn.Pass(this, name, { inputPath: path, resultPath: '$.error' }).next(failed);
+    const which = new sfn.Choice(this, 'Which error came first?')
       .when(sfn.Condition.isPresent('$.error.Cause'), failed)
-      .when(sfn.Condition.isPresent('$.error'), noCause.next(failed))
-      .otherwise(lateError.next(failed));
+      .when(sfn.Condition.isPresent('$.error'), noCause.next(failed));
+    for (const [path, name] of [
+      ['$.thawError', 'The error of Thaw'],
+      ['$.unfrozenError', 'The error of Create snapshots unfrozen'],
+      ['$.storeError', 'The error of Store receipt'],
+    ] as const) {
+      which.when(sfn.Condition.isPresent(path), errorAt(path, name));
+    }
+    return which.otherwise(errorAt('$.lateError', 'The late error'));
   }
 }
 

@@ -2,13 +2,16 @@
 import { Duration } from 'aws-cdk-lib';
 import { JitterType, type RetryProps } from 'aws-cdk-lib/aws-stepfunctions';
 
-/** What Lambda itself says when an invocation did not work out, and our own word for a throttled call. */
+/** What Lambda says when an invocation did not work out or died on its way, and our own word for a throttled call. */
 const PASSING_TROUBLE = [
   'Lambda.ClientExecutionTimeoutException',
   'Lambda.ServiceException',
   'Lambda.AWSLambdaException',
   'Lambda.SdkClientException',
   'Lambda.TooManyRequestsException',
+  'Lambda.Unknown',
+  'Runtime.ExitError',
+  'Sandbox.Timedout',
   'ThrottledError',
 ];
 

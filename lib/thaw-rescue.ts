@@ -52,8 +52,8 @@ export class ThawRescue extends Construct {
         new targets.SfnStateMachine(this.stateMachine, {
           input: events.RuleTargetInput.fromEventPath('$.detail'),
           deadLetterQueue: deadLetters,
-          // After an hour the sweeper has looked at it a dozen times.
-          maxEventAge: Duration.hours(1),
+          // By then the sweeper has looked at the run several times.
+          maxEventAge: Duration.minutes(30),
         }),
       ],
     });

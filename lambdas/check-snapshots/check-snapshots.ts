@@ -1,5 +1,6 @@
 import type { Graded } from '../shared/contracts.ts';
-import { SnapshotFailedError, SnapshotsStuckError } from '../shared/errors.ts';
+import { SnapshotFailedError, SnapshotsStuckError, StraySnapshotsError } from '../shared/errors.ts';
+import { SET_TAGS } from '../shared/names.ts';
 
 export interface SnapshotProgress {
   snapshotId: string;
@@ -8,6 +9,7 @@ export interface SnapshotProgress {
   state: string;
   percent: number;
   stateMessage: string;
+  tags: Record<string, string>;
 }
 
 const LONGEST_WAIT_SECONDS = 300;
@@ -19,9 +21,11 @@ const STUCK_HOURS = 48;
 /** How far the set is, and when to look again. */
 export const checkSnapshots = (
   { run, snapshotIds, progress }: Pick<Graded, 'run' | 'snapshotIds' | 'progress'>,
-  found: readonly SnapshotProgress[],
+  all: readonly SnapshotProgress[],
   now: number,
 ): Graded['progress'] => {
+  refuseStrays(run, snapshotIds, all);
+  const found = all.filter(({ snapshotId }) => snapshotIds.includes(snapshotId));
   for (const snapshot of found) refuseFailed(run, snapshot);
   const missing = snapshotIds.filter((id) => !found.some((snapshot) => snapshot.snapshotId === id));
   if (missing.length > 0 && progress.checks >= CHECKS_TO_APPEAR) {
@@ -44,6 +48,17 @@ export const checkSnapshots = (
     completed: missing.length === 0 && found.every(({ state }) => state === 'completed'),
     percent: snapshotIds.length ? Math.floor(sum / snapshotIds.length) : 0,
   };
+};
+
+/** Nobody is to restore from two sets at once, nor to pay for one that nobody knows of. */
+const refuseStrays = (run: string, snapshotIds: readonly string[], all: readonly SnapshotProgress[]): void => {
+  const strays = all
+    .filter(({ snapshotId, tags }) => !snapshotIds.includes(snapshotId) && tags[SET_TAGS.set] === run)
+    .map(({ snapshotId }) => snapshotId);
+  if (strays.length === 0) return;
+  throw new StraySnapshotsError(
+    `${strays.join(', ')} turned up after run ${run} was graded and is no part of its set, which is ${snapshotIds.join(', ')}: EC2 has carried out a request whose answer was lost; delete what turned up`,
+  );
 };
 
 const refuseFailed = (run: string, { snapshotId, volumeId, state, stateMessage }: SnapshotProgress): void => {

@@ -1,12 +1,19 @@
 import { systemClock } from '../shared/clock.ts';
 import { Graded } from '../shared/contracts.ts';
-import { ec2Client, snapshotsById } from '../shared/ec2.ts';
+import { ec2Client, snapshotsById, snapshotsOfRun } from '../shared/ec2.ts';
 import { STATES } from '../shared/names.ts';
 import { step } from '../shared/step.ts';
 import { checkSnapshots } from './check-snapshots.ts';
 
-const snapshots = snapshotsById(ec2Client());
+const client = ec2Client();
+const [byId, ofRun] = [snapshotsById(client), snapshotsOfRun(client)];
 
 export const handler = step(Graded, STATES.checkSnapshots).handler(async (graded) =>
-  checkSnapshots(graded, await snapshots(graded.snapshotIds), systemClock.now()),
+  checkSnapshots(graded, await known(graded), systemClock.now()),
 );
+
+/** By id for what EC2 does not show by its tag yet, by tag for what turned up. */
+const known = async ({ run, snapshotIds }: Graded) => {
+  const found = [...(await byId(snapshotIds)), ...(await ofRun(run))];
+  return [...new Map(found.map((snapshot) => [snapshot.snapshotId, snapshot])).values()];
+};

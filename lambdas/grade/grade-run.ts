@@ -1,10 +1,11 @@
+import type { Clock } from '../shared/clock.ts';
 import type { Graded, GradeInput } from '../shared/contracts.ts';
 import { errorOf, grade } from './grade.ts';
 import { type Catalogue, findSet, labelSet } from './label-set.ts';
 
 /** Finds the run's set, grades it, labels it, and says how the run is to end. */
-export const gradeRun = async (input: GradeInput, catalogue: Catalogue): Promise<Graded> => {
-  const found = await findSet(input, catalogue);
+export const gradeRun = async (input: GradeInput, catalogue: Catalogue, clock: Clock): Promise<Graded> => {
+  const found = await findSet(input, catalogue, clock);
   const verdict = grade(input, found.set);
   // What is deleted next needs no label.
   if (verdict.keep) await labelSet(input, found, verdict, catalogue);

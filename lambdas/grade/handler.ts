@@ -1,3 +1,4 @@
+import { systemClock } from '../shared/clock.ts';
 import { GradeInput } from '../shared/contracts.ts';
 import { ec2Client, snapshotsOfRun, tagSnapshots } from '../shared/ec2.ts';
 import { STATES } from '../shared/names.ts';
@@ -8,4 +9,4 @@ const client = ec2Client({ attempts: 5 });
 
 const catalogue = { ofRun: snapshotsOfRun(client), tag: tagSnapshots(client) };
 
-export const handler = step(GradeInput, STATES.grade).handler((input) => gradeRun(input, catalogue));
+export const handler = step(GradeInput, STATES.grade).handler((input) => gradeRun(input, catalogue, systemClock));

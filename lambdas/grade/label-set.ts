@@ -1,3 +1,5 @@
+import { LOOKUP_MS } from '../shared/budget.ts';
+import type { Clock } from '../shared/clock.ts';
 import type { GradeInput, TakenSet, Verdict } from '../shared/contracts.ts';
 import { SET_TAGS, UNPROVEN } from '../shared/names.ts';
 
@@ -20,15 +22,24 @@ export interface FoundSet {
   strays: string[];
 }
 
+const LOOK_EVERY_MS = 1_000;
+
 /**
  * The set of a run, and what else bears the run's tag. A set whose answer was lost turns up here even when no state ever
  * heard of it: it can't be proven to have been taken while the host was frozen, but it is not leaked either.
  */
 export const findSet = async (
-  { run, volumes, snapshots }: GradeInput,
+  { run, volumes, snapshots, error, unfrozenError }: GradeInput,
   { ofRun }: Pick<Catalogue, 'ofRun'>,
+  clock: Clock,
 ): Promise<FoundSet> => {
-  const seen = await ofRun(run);
+  let seen = await ofRun(run);
+  // A request may have been carried out though its answer was lost, and EC2 shows new snapshots a second or two late.
+  const mayTurnUp = !snapshots && (error ?? unfrozenError) !== undefined;
+  for (const until = clock.now() + LOOKUP_MS; mayTurnUp && seen.length < volumes.length && clock.now() < until; ) {
+    await clock.sleep(LOOK_EVERY_MS);
+    seen = await ofRun(run);
+  }
   const set = snapshots ?? adopted(seen, volumes.length);
   const members = new Set(set?.snapshots.map(({ snapshotId }) => snapshotId));
   return { set, strays: seen.map(({ snapshotId }) => snapshotId).filter((id) => !members.has(id)) };

@@ -65,6 +65,8 @@ export const TooManyTagsError = errorNamed('TooManyTagsError');
 export const SnapshotAnswerLostError = errorNamed('SnapshotAnswerLostError');
 export const SnapshotFailedError = errorNamed('SnapshotFailedError');
 export const SnapshotsStuckError = errorNamed('SnapshotsStuckError');
+/** A set of this run turned up after it was graded: of a request that EC2 carried out minutes late. */
+export const StraySnapshotsError = errorNamed('StraySnapshotsError');
 export const ForeignSnapshotError = errorNamed('ForeignSnapshotError');
 
 /** Not thrown: Grade hands it on, so that the set is kept or discarded before the run ends red. */

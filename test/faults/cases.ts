@@ -1,6 +1,7 @@
 /** Every case there is, from the definition as it was synthesised and the ways that runs take through it. */
 import { STATES } from '../../lambdas/shared/names.ts';
 import {
+  DOUBLE,
   faultsOfState,
   IN_THE_WORLD,
   OF_THE_RESCUE,
@@ -36,6 +37,11 @@ export function casesAfter(baselines: readonly Baseline[], tasks: ReadonlySet<st
       ...(scenario.mode === 'crash' || scenario.onDowngrade === 'discard' ? [] : rescued(ways[0] as Baseline)),
       ...IN_THE_WORLD.filter(({ crashToo }) => scenario.mode !== 'crash' || crashToo).map(({ state, name, plan }) => ({
         ...(ways[0] as Baseline).played,
+        state: scenario.mode === 'crash' && state === STATES.createSnapshots ? STATES.createUnfrozen : state,
+        fault: { name, plan },
+      })),
+      ...DOUBLE.filter(({ needs }) => states.has(needs)).map(({ state, needs, name, plan }) => ({
+        ...(states.get(needs) as Baseline).played,
         state,
         fault: { name, plan },
       })),

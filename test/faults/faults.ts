@@ -111,6 +111,29 @@ export const RESCUE_BESIDE_THAW: Fault & { readonly state: string } = {
   },
 };
 
+/** Two errors of one run: the first of them counts. `needs`: a state on the way, which not every run comes to. */
+export const DOUBLE: readonly (Fault & { readonly state: string; readonly needs: string })[] = (
+  [
+    [STATES.freeze, STATES.thaw],
+    [STATES.createSnapshots, STATES.grade],
+    [STATES.thaw, STATES.grade],
+    [STATES.createUnfrozen, STATES.grade],
+    [STORE_RECEIPT, STATES.checkSnapshots],
+    [STORE_RECEIPT, STATES.discard],
+    [STATES.freeze, STATES.discard],
+  ] as const
+).map(([first, second]) => ({
+  needs: first === STORE_RECEIPT ? second : first,
+  state: second,
+  name: `error after an error of ${first}`,
+  plan: (on) => {
+    faultsOfState(first)
+      .find(({ name }) => name === 'error')
+      ?.plan(on);
+    ofFunction(second, 'error', () => ({ kind: 'error', error: 'SecondError' })).plan(on);
+  },
+}));
+
 /** Faults of single calls, and of the host, which look different from inside a function than from its state. */
 export const IN_THE_WORLD: readonly (Fault & { readonly state: string; readonly crashToo?: boolean })[] = [
   { state: STATES.freeze, ...command('SendCommand answer lost', 'freeze', 'SendCommand', { kind: 'lostAnswer' }) },

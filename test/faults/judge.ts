@@ -86,7 +86,12 @@ function leaks(run: Execution, set: readonly Snapshot[], all: readonly Snapshot[
   const couldNotDelete =
     run.status === 'ABORTED' ||
     run.history.some(({ type, state }) => type === 'StateFailed' && state === STATES.discard);
-  if (verdict?.keep === false && set.length > 0 && !(couldNotDelete && set.every(isUnproven))) {
+  // What EC2 carries out after the run has ended, no state can delete: it says `unproven` too.
+  const inTime = set.filter(({ startedAt }) => startedAt <= (run.stoppedAt ?? startedAt));
+  if (set.length > inTime.length && !(run.status !== 'SUCCEEDED' && set.every(isUnproven))) {
+    found.push('a set that was made after its run, and does not say so');
+  }
+  if (verdict?.keep === false && inTime.length > 0 && !(couldNotDelete && set.every(isUnproven))) {
     found.push(`${set.length} snapshots of a run that kept none`);
   }
   return found;

@@ -82,7 +82,9 @@ export class Theatre {
     };
     played.fault.plan(watch);
     run = account.start(server);
+    const entered = new Set<string>();
     this.#entered.set(run.arn, (state) => {
+      entered.add(state);
       for (const listener of listeners) listener(state);
     });
     await run.ended;
@@ -93,7 +95,7 @@ export class Theatre {
       await this.#settled(server, run);
     }
     const seconds = (performance.now() - startedAt) / 1_000;
-    return { run, server, verdict: judge(account, server, run, played), seconds };
+    return { run, server, verdict: judge(account, server, run, played), entered, seconds };
   }
 
   #acted(server: Server, state: string): Promise<void> {
@@ -107,11 +109,16 @@ export class Theatre {
     });
   }
 
-  /** The sweeper comes round. It leaves an event its time first. */
+  /** The sweeper comes round, once for all that wait for it. It leaves an event its time first. */
   async #swept(): Promise<void> {
     await this.account.clock.sleep(130_000);
-    await this.account.stepFunctions.tick();
+    this.#sweep ??= this.account.clock.sleep(60_000).then(async () => {
+      this.#sweep = undefined;
+      await this.account.stepFunctions.tick();
+    });
+    await this.#sweep;
   }
+  #sweep: Promise<void> | undefined;
 
   /** Until the rescue is done, no function of the run is at work any more, and the lease has had its time. */
   async #settled(server: Server, run: Execution): Promise<void> {
@@ -136,6 +143,8 @@ export interface Played {
   readonly run: Execution;
   readonly server: Server;
   readonly verdict: Verdict;
+  /** States that the run came to; one that it was stopped on entering is not in its path. */
+  readonly entered: ReadonlySet<string>;
   /** That it took to play. */
   readonly seconds: number;
 }

@@ -64,7 +64,7 @@ const all = [...played, ...cases.map((each, index) => ({ played: each, result: r
 /** A guard for an error that no function of ours makes; test/workflow/flow.test.ts plays it. */
 const GUARD = 'No cause was given';
 const untried = Object.keys(definition.States).filter(
-  (state) => state !== GUARD && !all.some((each) => each.result.run.path.includes(state)),
+  (state) => state !== GUARD && !all.some((each) => each.result.entered.has(state)),
 );
 const missed = [...cases.keys()].filter(isMissed).map((index) => titleOf(cases[index] as Case));
 const broken = all.flatMap(({ played: each, result }) =>
@@ -120,7 +120,8 @@ function print(): void {
     const count = totals[promise] ?? 0;
     console.log(`${name.padEnd(60)}${styleText(count ? 'red' : 'green', String(count))}`);
   }
-  if (missed.length > 0) console.log(styleText('red', `cases that did not come to their state: ${missed.join('; ')}`));
+  if (missed.length > 0)
+    console.log(styleText('red', `cases that did not come to their state:\n  ${missed.join('\n  ')}`));
   if (untried.length > 0) console.log(styleText('red', `states that no case came to: ${untried.join(', ')}`));
   console.log(
     `thawed by the workflow ${by('workflow')}, by the rescue ${by('rescue')}, by the host itself ${by('host')}; ` +

@@ -10,6 +10,7 @@ const snapshot = (id: number, changes: Partial<SnapshotProgress> = {}): Snapshot
   state: 'completed',
   percent: 100,
   stateMessage: '',
+  tags: { 'freezeframe:set': RUN },
   ...changes,
 });
 const graded = (checks = 0, waitSeconds = 15) => ({
@@ -20,6 +21,18 @@ const graded = (checks = 0, waitSeconds = 15) => ({
 const pending = { state: 'pending', percent: 40 };
 
 describe('Check snapshots', () => {
+  test('a second set of the run that turned up after the grade ends the run red, by name', () => {
+    assert.throws(() => checkSnapshots(graded(), [snapshot(1), snapshot(2), snapshot(3)], NOW), {
+      name: 'StraySnapshotsError',
+      message: /snap-3 turned up/,
+    });
+  });
+
+  test('a stray that Grade has put out of the set is no news', () => {
+    const stray = snapshot(3, { tags: { 'freezeframe:set': `${RUN}-stray` }, state: 'pending', percent: 0 });
+    assert.equal(checkSnapshots(graded(), [snapshot(1), snapshot(2), stray], NOW).completed, true);
+  });
+
   test("a snapshot in state error fails the set and is named with EC2's reason", () => {
     const failed = snapshot(2, { state: 'error', stateMessage: 'the KMS key is disabled' });
     assert.throws(() => checkSnapshots(graded(), [snapshot(1), failed], NOW), {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { errorOf, grade } from '../../lambdas/grade/grade.ts';
-import { gradeRun } from '../../lambdas/grade/grade-run.ts';
+import { gradeRun as gradeRunAt } from '../../lambdas/grade/grade-run.ts';
+import type { Catalogue } from '../../lambdas/grade/label-set.ts';
 import type { GradeInput, Receipt } from '../../lambdas/shared/contracts.ts';
 import {
   atFreeze,
@@ -21,6 +22,7 @@ import {
   thawed,
   topology,
 } from './builders.ts';
+import { FakeClock } from './fakes.ts';
 
 type Row = [rule: string, input: GradeInput, earned: string | null, reason?: RegExp];
 
@@ -388,6 +390,8 @@ describe('the error that a run ends with', () => {
   });
 });
 
+const gradeRun = (input: GradeInput, catalogue: Catalogue) => gradeRunAt(input, catalogue, new FakeClock());
+
 /** The snapshots of the Region with their tags. */
 class FakeCatalogue {
   readonly tags = new Map<string, Record<string, string>>();
@@ -412,6 +416,26 @@ class FakeCatalogue {
 }
 
 describe('Grade', () => {
+  test('a set whose answer was lost is waited for, since EC2 shows it late', async () => {
+    const catalogue = new FakeCatalogue();
+    let looks = 0;
+    catalogue.ofRun = async () => {
+      looks += 1;
+      return looks < 4 ? [] : catalogue.add('2026-11-22T03:00:12.000Z', `late${looks}`).seen;
+    };
+    const graded = await gradeRun(
+      gradeInput({
+        snapshots: undefined,
+        frozen: undefined,
+        thawed: undefined,
+        unfrozenError: { Error: 'Lambda.Unknown' },
+      }),
+      catalogue,
+    );
+    assert.equal(graded.verdict.grade, 'crash');
+    assert.equal(graded.snapshotIds.length, 3);
+  });
+
   test('a set that is to be discarded is listed whole, strays and all, and the run has an error', async () => {
     const catalogue = new FakeCatalogue().add('2026-11-22T03:00:12.000Z', 'lost');
     const input = gradeInput({

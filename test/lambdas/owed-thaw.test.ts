@@ -99,7 +99,7 @@ describe('Sweep', () => {
   it('starts the rescue of runs that ended red and owe a thaw, with what an event would bring', async () => {
     const { rescues, sweep } = account({
       'run-1': { status: 'ABORTED', history: STOPPED, stoppedAt: ago(5) },
-      'run-2': { status: 'FAILED', history: NOT_THAWED, stoppedAt: ago(50) },
+      'run-2': { status: 'FAILED', history: NOT_THAWED, stoppedAt: ago(25) },
       'run-3': { status: 'FAILED', history: THAWED, stoppedAt: ago(5) },
       'run-4': { status: 'FAILED', history: BEFORE_FREEZE, stoppedAt: ago(5) },
     });
@@ -112,7 +112,7 @@ describe('Sweep', () => {
   it('leaves an event its time, and does not look back for ever', async () => {
     const { sweep } = account({
       'run-1': { status: 'ABORTED', history: STOPPED, stoppedAt: ago(1) },
-      'run-2': { status: 'ABORTED', history: STOPPED, stoppedAt: ago(70) },
+      'run-2': { status: 'ABORTED', history: STOPPED, stoppedAt: ago(40) },
     });
     assert.deepEqual(await sweep(), { looked: 0, rescued: [], unread: [] });
   });
