@@ -41,7 +41,8 @@ export async function tryCases(
   try {
     for (const { name, run } of cases) {
       const here = stage;
-      await report.try(part, name, () => run(here));
+      const passed = await report.try(part, name, () => run(here));
+      if (!passed) report.say(await here.testimony());
       await here.recover();
     }
   } finally {

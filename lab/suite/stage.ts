@@ -157,6 +157,16 @@ export class Stage {
     return grade(input, input.snapshots);
   }
 
+  /** What the host has to say of the last freeze. */
+  testimony(): Promise<string> {
+    return this.exec(
+      `cd /run/freezeframe 2>/dev/null || exit 0
+      for file in active/journal $(ls -td receipts/* answers/* | head -n 2); do echo "$file:"; cat "$file"; done
+      journalctl --no-pager -n 15 -o cat -u 'freezeframe-*'`,
+      { mayFail: true },
+    );
+  }
+
   /** Whatever a case has done to the host, the next one finds it well. */
   async recover(): Promise<void> {
     this.documents.systemd = true;
