@@ -141,6 +141,10 @@ const App = z.object({
   /** Whether the driver can quiet it; `problem` says what is missing. */
   ready: z.boolean(),
   problem: z.string(),
+  /** Its driver can prove that it stayed quiet; an engine without a lock worth the name earns no grade `application`. */
+  provable: z.boolean(),
+  /** Its lock stops every write, so that LVM snapshots moments apart are one instant for it. */
+  stopsWrites: z.boolean(),
 });
 
 const Possible = z.object({ possible: z.boolean(), why: z.string() });

@@ -82,30 +82,53 @@ keep_newest() {
 
 # Applications are quieted by drivers, apps/<driver>.sh, each with detect, freeze, held and thaw.
 APP_DRIVERS=(mysql)
-APP_DRIVER=() APP_NAME=() APP_DIR=() APP_MOUNTS=() APP_READY=() APP_PROBLEM=() APP_REF=()
 
 # Finds running applications: LIST is auto, none, or drivers separated by commas.
 apps_detect() {
   local driver list=",$1,"
-  APP_DRIVER=() APP_NAME=() APP_DIR=() APP_MOUNTS=() APP_READY=() APP_PROBLEM=() APP_REF=()
+  apps_forget
   if [ "$1" = none ]; then return; fi
   for driver in "${APP_DRIVERS[@]}"; do
     if [ "$1" = auto ] || [[ $list == *",$driver,"* ]]; then "${driver}_detect"; fi
   done
 }
 
+# What is known of each: driver, product and version, data directory, mount points (separated by commas), 1 if it can be
+# quieted or 0 and the problem, the driver's own reference, 1 if the driver can prove that it stayed quiet (0: an engine
+# without a lock worth the name), and 1 if its lock stops every write, so that it makes one instant of LVM snapshots that
+# are moments apart.
+apps_forget() {
+  APP_DRIVER=() APP_NAME=() APP_DIR=() APP_MOUNTS=() APP_READY=() APP_PROBLEM=() APP_REF=() APP_PROVABLE=() APP_STOPS=()
+}
+apps_forget
+
+# Adds an application of DRIVER by its NAME and REF, not ready and all else unknown; sets REPLY to its index.
+app_found() {
+  REPLY=${#APP_DRIVER[@]}
+  APP_DRIVER+=("$1") APP_NAME+=("$2") APP_DIR+=('') APP_MOUNTS+=('') APP_READY+=(0) APP_PROBLEM+=('') APP_REF+=("$3")
+  APP_PROVABLE+=(1) APP_STOPS+=(0)
+}
+
 # Forgets the found applications whose driver is not in LIST: none, or drivers separated by commas.
 apps_keep() {
-  local i list=",$1," kept=()
+  local i list=",$1," name
   for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do
-    if [[ $list == *",${APP_DRIVER[$i]},"* ]]; then kept+=("$i"); fi
+    if [[ $list == *",${APP_DRIVER[$i]},"* ]]; then continue; fi
+    for name in APP_DRIVER APP_NAME APP_DIR APP_MOUNTS APP_READY APP_PROBLEM APP_REF APP_PROVABLE APP_STOPS; do unset "${name}[$i]"; done
   done
-  local driver=() name=() dir=() mounts=() ready=() problem=() ref=()
-  for i in ${kept[@]+"${kept[@]}"}; do
-    driver+=("${APP_DRIVER[$i]}") name+=("${APP_NAME[$i]}") dir+=("${APP_DIR[$i]}") mounts+=("${APP_MOUNTS[$i]}")
-    ready+=("${APP_READY[$i]}") problem+=("${APP_PROBLEM[$i]}") ref+=("${APP_REF[$i]}")
-  done
-  APP_DRIVER=(${driver[@]+"${driver[@]}"}) APP_NAME=(${name[@]+"${name[@]}"}) APP_DIR=(${dir[@]+"${dir[@]}"})
-  APP_MOUNTS=(${mounts[@]+"${mounts[@]}"}) APP_READY=(${ready[@]+"${ready[@]}"})
-  APP_PROBLEM=(${problem[@]+"${problem[@]}"}) APP_REF=(${ref[@]+"${ref[@]}"})
+  # The indexes begin at 0 again.
+  APP_DRIVER=(${APP_DRIVER[@]+"${APP_DRIVER[@]}"}) APP_NAME=(${APP_NAME[@]+"${APP_NAME[@]}"})
+  APP_DIR=(${APP_DIR[@]+"${APP_DIR[@]}"}) APP_MOUNTS=(${APP_MOUNTS[@]+"${APP_MOUNTS[@]}"})
+  APP_READY=(${APP_READY[@]+"${APP_READY[@]}"}) APP_PROBLEM=(${APP_PROBLEM[@]+"${APP_PROBLEM[@]}"})
+  APP_REF=(${APP_REF[@]+"${APP_REF[@]}"}) APP_PROVABLE=(${APP_PROVABLE[@]+"${APP_PROVABLE[@]}"})
+  APP_STOPS=(${APP_STOPS[@]+"${APP_STOPS[@]}"})
+}
+
+# Whether a process runs in a container: what it calls /data is not ours.
+in_container() { [ "$(readlink "/proc/$1/ns/pid" 2>/dev/null)" != "$(readlink /proc/self/ns/pid 2>/dev/null)" ]; }
+
+# Appends the mount point of a path to the caller's `mounts`.
+add_mount() {
+  mount_of "$1"
+  if [[ ",$mounts," != *",$REPLY,"* ]]; then mounts+="${mounts:+,}$REPLY"; fi
 }

@@ -35,8 +35,8 @@ fsfreeze() {
 
 STUB_PID=''
 mysql_detect() {
-  APP_DRIVER=(mysql) APP_NAME=("Stub 1.0") APP_DIR=("$WORLD/mnt/inner/data") APP_MOUNTS=("$WORLD/mnt/inner") APP_READY=(1)
-  APP_PROBLEM=('') APP_REF=('')
+  app_found mysql 'Stub 1.0' ''
+  APP_DIR=("$WORLD/mnt/inner/data") APP_MOUNTS=("$WORLD/mnt/inner") APP_READY=(1)
 }
 # The lock is the kernel's: it goes with the process, as a server's goes with the session.
 mysql_freeze() {

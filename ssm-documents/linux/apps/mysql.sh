@@ -20,8 +20,8 @@ mysql_detect() {
     pid=${proc##*/}
     mysql_socket_of "$proc"
     socket=$REPLY
-    APP_DRIVER+=(mysql) APP_NAME+=("$comm") APP_DIR+=("") APP_MOUNTS+=("") APP_READY+=(0) APP_PROBLEM+=("") APP_REF+=("$socket")
-    mysql_describe $((${#APP_DRIVER[@]} - 1)) "$pid"
+    app_found mysql "$comm" "$socket"
+    mysql_describe "$REPLY" "$pid"
   done
 }
 
@@ -42,7 +42,8 @@ mysql_socket_of() {
 # Fills in what the server says of itself, or the problem.
 mysql_describe() {
   local i=$1 pid=$2 answer key value version='' comment='' grants='' directory='' mounts=''
-  if [ "$(readlink "/proc/$pid/ns/pid" 2>/dev/null)" != "$(readlink /proc/self/ns/pid 2>/dev/null)" ]; then
+  APP_STOPS[i]=1
+  if in_container "$pid"; then
     APP_PROBLEM[i]="process $pid runs in a container of its own; it can't be quieted from the host yet"
     return
   fi
@@ -69,10 +70,10 @@ mysql_describe() {
       version_comment) comment=$value ;;
       datadir)
         directory=${value%/}
-        mysql_add_mount "$directory"
+        add_mount "$directory"
         ;;
-      log_bin_basename) if [ -n "$value" ]; then mysql_add_mount "${value%/*}"; fi ;;
-      innodb_*) case $value in /*) mysql_add_mount "$value" ;; esac ;;
+      log_bin_basename) if [ -n "$value" ]; then add_mount "${value%/*}"; fi ;;
+      innodb_*) case $value in /*) add_mount "$value" ;; esac ;;
       GRANT*) grants+="$key " ;;
     esac
   done < <(printf '%s\n' "$answer")
@@ -86,12 +87,6 @@ mysql_describe() {
     *"ALL PRIVILEGES ON *.*"* | *RELOAD*" ON *.*"* | *FLUSH_TABLES*) APP_READY[i]=1 ;;
     *) APP_PROBLEM[i]="the user lacks the right RELOAD: GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO it" ;;
   esac
-}
-
-# Appends the mount point of a path to the caller's `mounts`.
-mysql_add_mount() {
-  mount_of "$1"
-  if [[ ",$mounts," != *",$REPLY,"* ]]; then mounts+="${mounts:+,}$REPLY"; fi
 }
 
 # Sets REPLY to what the server behind a SOCKET, or FILE:SOCKET, says of itself and of our rights; or to why it does not.
