@@ -66,6 +66,8 @@ export const SCRIPTS: readonly string[] = [
   'freezes.sh',
   'settling.sh',
   'lvm-snapshots.sh',
+  'processes.sh',
+  'sessions.sh',
   'keepers.sh',
   'receipt.sh',
   ...readdirSync(new URL('../ssm-documents/linux/apps/', import.meta.url))
