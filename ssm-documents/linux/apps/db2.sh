@@ -93,7 +93,7 @@ db2_held() {
 
 db2_thaw() {
   if is_taken "$1" && db2_say "$1" 5 'db2 set write resume for database'; then taken_forget "$1"; fi
-  session_close "$1" exit
+  client_end "$1" exit
   if is_taken "$1"; then db2_take_back "$1"; fi
 }
 

@@ -71,7 +71,7 @@ mongodb_freeze() {
   local login=$REPLY
   session_open "$i" env "HOME=$ACTIVE" "${MONGODB[@]}" || return 1
   # The connection is made by what is read, so that no secret is in the list of processes.
-  { printf '%s\n' "$login" >&"${SESSION_IN[$i]}"; } 2>/dev/null || true
+  client_tell "$i" "$login" || true
   if ! mongodb_say "$i" 10 'Boolean(ok(db.adminCommand({currentOp: 1})).fsyncLock)'; then
     fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
     return 1
@@ -111,7 +111,7 @@ mongodb_held() {
 
 mongodb_thaw() {
   if is_taken "$1" && mongodb_say "$1" 5 'ok(db.adminCommand({fsyncUnlock: 1})).ok'; then taken_forget "$1"; fi
-  session_close "$1" 'quit()'
+  client_end "$1" 'quit()'
   # A lock that had not been granted yet comes when its waiter's turn comes.
   if is_taken "$1"; then mongodb_take_back "$1"; fi
 }

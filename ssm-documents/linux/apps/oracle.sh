@@ -129,7 +129,7 @@ oracle_thaw() {
     # The redo up to the end of the backup, which a recovery needs, goes to the archive.
     oracle_say "$1" 2 'alter system archive log current;' || true
   fi
-  session_close "$1" exit
+  client_end "$1" exit
   if is_taken "$1"; then oracle_take_back "$1"; fi
 }
 

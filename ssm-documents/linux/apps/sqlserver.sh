@@ -122,7 +122,7 @@ SQLSERVER_OFF='ALTER SERVER CONFIGURATION SET SUSPEND_FOR_SNAPSHOT_BACKUP = OFF;
 
 sqlserver_thaw() {
   if is_taken "$1" && sqlserver_say "$1" 5 "$SQLSERVER_OFF"; then taken_forget "$1"; fi
-  session_close "$1" exit
+  client_end "$1" exit
   if is_taken "$1"; then sqlserver_take_back "$1"; fi
 }
 
