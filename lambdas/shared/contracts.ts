@@ -55,6 +55,15 @@ export const DOCUMENT_PARAMETERS = {
   thaw: ['Run', 'Why'],
 } as const satisfies Record<string, readonly ParameterName[]>;
 
+/** Those of the document for Data Lifecycle Manager, as it wants them; no run sends that one. */
+export const DLM_PARAMETERS = {
+  executionId: {
+    default: 'None',
+    allowedPattern: '^(None|[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12})$',
+  },
+  command: { default: 'dry-run', allowedValues: ['pre-script', 'post-script', 'dry-run'] },
+} as const;
+
 /** Exit codes of the documents with the `code` in their answer. Never 137, 168, 169, 194: the agent has uses for these. */
 export const HOST_ERRORS = {
   /** Not root, no systemd and no setsid, /run not a tmpfs, a tool missing, unsupported OS. */
