@@ -81,6 +81,7 @@ export const SCRIPTS: readonly string[] = [
   'lvm-snapshots.sh',
   'processes.sh',
   'sessions.sh',
+  'clients.sh',
   'keepers.sh',
   'receipt.sh',
   ...readdirSync(new URL('../ssm-documents/linux/apps/', import.meta.url))

@@ -77,6 +77,7 @@ run_until() {
 undo_all() {
   local failed=0 undo
   undo_filesystems
+  : >"$ACTIVE/unfrozen"
   for undo in "${JOURNAL[@]}"; do
     if [[ $undo == app\ * ]]; then keeper_release "${undo#app }"; fi
   done

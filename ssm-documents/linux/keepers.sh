@@ -84,7 +84,7 @@ keeper_held() {
 
 # A keeper that does not let go in time is killed; the lock goes with its session, or is taken back by the driver.
 keeper_release() {
-  local i=$1 patience deadline
+  local i=$1 patience deadline said
   if [ -n "${APP_RELEASED[$i]:-}" ]; then return 0; fi
   if [ -n "${APP_LOCKED[$i]:-}" ]; then
     if [ -n "${KEEPER_PID[$i]:-}" ] && keeper_held "$i"; then APP_HELD[i]=true; else
@@ -98,12 +98,15 @@ keeper_release() {
     keeper_tell "$i" "thaw ${THAWED_BY:-}"
     now_cs
     deadline=$((REPLY + patience))
-    while [ "${APP_HELD[$i]:-true}" = true ] && keeper_hear "$i" "$deadline"; do
+    # A driver with a patience of its own lets go in order, whatever has been lost.
+    while [ "${APP_HELD[$i]:-true} $patience" != 'false 300' ] && keeper_hear "$i" "$deadline"; do
       case $REPLY in released\ *) break ;; esac
     done
-    if [[ $REPLY != released\ * ]]; then take_back "$i"; fi
+    said=$REPLY
+    # First the keeper, then in its place: never both at once.
     kill -9 -- "-${KEEPER_PID[$i]}" 2>/dev/null || true
     KEEPER_PID[i]=''
+    if [[ $said != released\ * ]]; then take_back "$i"; fi
   else
     take_back "$i"
   fi

@@ -35,7 +35,7 @@ active_is() {
 
 # Asks the holder; takes its place when it is dead or does not let go in time.
 thaw_active() {
-  local run=$1 why=$2 began next=0
+  local run=$1 why=$2 began next=0 patience
   now_cs
   began=$REPLY
   while active_is "$run" && [ ! -e "$ACTIVE/done" ]; do
@@ -47,7 +47,9 @@ thaw_active() {
         if [ ! -e "$ACTIVE/done" ]; then rescue_apart "$run"; fi
         continue
       fi
-      if [ ! -e "$ACTIVE/released" ] && [ "$REPLY" -gt $((began + 500)) ]; then
+      # A holder that has thawed the file systems is at work, and the user's hooks may take their time.
+      if [ -e "$ACTIVE/unfrozen" ]; then patience=2000; else patience=500; fi
+      if [ ! -e "$ACTIVE/released" ] && [ "$REPLY" -gt $((began + patience)) ]; then
         rescue_apart "$run"
         continue
       fi

@@ -13,40 +13,25 @@ MYSQL_LOCK_WAIT=2
 MYSQL_LONG_QUERY=2
 
 mysql_detect() {
-  local proc comm pid socket
-  for proc in "${FF_PROC:-/proc}"/[0-9]*; do
-    { read -r comm <"$proc/comm"; } 2>/dev/null || continue
-    case $comm in mysqld | mariadbd) ;; *) continue ;; esac
-    pid=${proc##*/}
-    mysql_socket_of "$proc"
+  local pid socket name
+  servers_of mysqld mariadbd
+  for pid in ${PIDS[@]+"${PIDS[@]}"}; do
+    # The X plugin's socket speaks another protocol.
+    unix_socket_of "$pid" '*mysqlx*'
     socket=$REPLY
-    app_found mysql "$comm" "$socket"
+    { read -r name <"${FF_PROC:-/proc}/$pid/comm"; } 2>/dev/null || continue
+    app_found mysql "$name" "$socket"
     mysql_describe "$REPLY" "$pid"
   done
-}
-
-# Sets REPLY to the socket that the process listens on: told by the kernel, whatever the configuration says.
-mysql_socket_of() {
-  local inode flags type path sockets
-  sockets=$(ls -l "$1/fd" 2>/dev/null) || true
-  while read -r _ _ _ flags type _ inode path; do
-    # 00010000: it accepts connections. The X plugin's socket speaks another protocol.
-    if [ "$flags" = 00010000 ] && [ "$type" = 0001 ] && [[ $sockets == *"socket:[$inode]"* && -n $path && $path != *mysqlx* ]]; then
-      REPLY=$path
-      return
-    fi
-  done <"$1/net/unix"
-  REPLY=''
 }
 
 # Fills in what the server says of itself, or the problem.
 mysql_describe() {
   local i=$1 pid=$2 answer key value version='' comment='' grants='' directory='' mounts=''
   APP_STOPS[i]=1
-  if in_container "$pid"; then
-    APP_PROBLEM[i]="process $pid runs in a container of its own; it can't be quieted from the host yet"
-    return
-  fi
+  # The server works in its data directory.
+  directory_of "$pid"
+  if app_contained "$i" "$pid" "$REPLY"; then return; fi
   if [ -z "${APP_REF[$i]}" ]; then
     APP_PROBLEM[i]="process $pid has no Unix socket; set one with --socket"
     return

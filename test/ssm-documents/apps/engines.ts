@@ -58,7 +58,8 @@ export class Writer {
 
   #done(): void {
     this.acknowledged = this.#next;
-    if (!this.#stopped) this.#write();
+    // Load, but not so much that the restore takes minutes.
+    setTimeout(() => this.#stopped || this.#write(), 1);
   }
 
   async reaches(count: number, withinMs = 8_000): Promise<void> {
@@ -116,7 +117,7 @@ export class PostgreSql {
       setting.replaceAll("'", ''),
     ]);
     const words = ['-u', 'postgres', '--', `${this.bin}/postgres`, '-D', `${this.directory}/data`];
-    const start = () =>
+    const start = (): ChildProcess =>
       spawn('runuser', [...words, '-p', String(this.#port), ...options], { stdio: 'ignore', cwd: '/' });
     this.#server = start();
     for (const end = Date.now() + 15_000; ; await sleep(50)) {
@@ -166,6 +167,8 @@ export class PostgreSql {
     this.signal('SIGSTOP');
     cpSync(join(this.directory, 'data'), join(this.directory, 'copy'), { recursive: true, verbatimSymlinks: true });
     this.signal('SIGCONT');
+    // runuser stops with its child.
+    this.#server?.kill('SIGCONT');
   }
 
   stop(): void {
@@ -215,7 +218,7 @@ export class Redis {
       ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.directory, ...this.#options, ...secret],
       { stdio: 'ignore', cwd: this.directory },
     );
-    for (const end = Date.now() + 15_000; !/PONG|LOADING/.test(this.cli('PING')); await sleep(50)) {
+    for (const end = Date.now() + 15_000; this.cli('PING') !== 'PONG'; await sleep(50)) {
       if (Date.now() > end) throw new Error(`Redis did not start: ${this.cli('PING')}`);
     }
     return this;
