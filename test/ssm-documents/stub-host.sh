@@ -10,7 +10,7 @@ topology_read() {
   FS_LAYERS=(dm-1 dm-0) FS_OWN=('' '') LV_NAME=() LV_DEV=() LV_SEGTYPE=() LV_SIZE_EXTENTS=() LV_POOL=() VG_NAME=() VG_FREE=()
 }
 topology_hash() { TOPOLOGY_HASH=0; }
-mode_possible() { return 0; }
+mode_possible() { [ "$1" != lvm-snapshot ]; }
 lvm_sweep() { :; }
 sync_all() { :; }
 
