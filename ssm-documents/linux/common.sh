@@ -81,7 +81,7 @@ keep_newest() {
 }
 
 # Applications are quieted by drivers, apps/<driver>.sh, each with detect, freeze, held and thaw.
-APP_DRIVERS=(hooks mysql postgresql redis etcd)
+APP_DRIVERS=(hooks mysql postgresql redis etcd mongodb oracle hana db2 iris sqlserver cassandra elasticsearch)
 
 # Finds running applications: LIST is auto, none, or drivers separated by commas.
 apps_detect() {

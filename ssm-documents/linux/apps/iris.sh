@@ -8,6 +8,8 @@
 
 iris_detect() {
   local tool line name
+  pids_of irisdb cache
+  if [ "${#PIDS[@]}" = 0 ]; then return; fi
   for tool in iris ccontrol; do
     command -v "$tool" >/dev/null || continue
     # One line an instance: `up  NAME  version  …  directory`.
@@ -20,12 +22,9 @@ iris_detect() {
     if [ "${#APP_DRIVER[@]}" -gt 0 ] && [ "${APP_DRIVER[${#APP_DRIVER[@]} - 1]}" = iris ]; then return; fi
   done
   # A process that no tool of the host knows.
-  pids_of irisdb cache
-  if [ "${#PIDS[@]}" -gt 0 ]; then
-    app_found iris 'InterSystems IRIS' ''
-    if ! app_contained "$REPLY" "${PIDS[0]}" /usr/irissys /durable; then
-      APP_PROBLEM[${#APP_PROBLEM[@]} - 1]='it runs, but the client (iris or ccontrol) lists no instance that is up'
-    fi
+  app_found iris 'InterSystems IRIS' ''
+  if ! app_contained "$REPLY" "${PIDS[0]}" /usr/irissys /durable; then
+    APP_PROBLEM[${#APP_PROBLEM[@]} - 1]='it runs, but the client (iris or ccontrol) lists no instance that is up'
   fi
 }
 

@@ -100,8 +100,9 @@ mongodb_freeze() {
   if mongodb_say "$i" 2 'JSON.stringify(((db.serverStatus().repl || {}).lastWrite || {}).opTime || "")'; then APP_POSITION[i]=$REPLY; fi
 }
 
-# The server tells whether it is locked, not by whom.
+# The server tells whether it is locked, not by whom. Asked only at the release: an audit log may lie on a frozen disk.
 mongodb_held() {
+  if [ "${2:-}" = idle ]; then return 0; fi
   if ! is_taken "$1" || ! mongodb_say "$1" 2 'Boolean(ok(db.adminCommand({currentOp: 1})).fsyncLock)'; then return 1; fi
   if [ "$REPLY" = true ]; then return 0; fi
   # Whoever holds it next is not us.
