@@ -161,7 +161,7 @@ unix_socket_of() {
       REPLY=$path
       return
     fi
-  done 2>/dev/null <"$proc/net/unix" || true
+  done < <(grep ' 00010000 0001 ' "$proc/net/unix" 2>/dev/null)
   REPLY=''
 }
 

@@ -43,15 +43,14 @@ owner_of() { REPLY=$(stat -c %U "${FF_PROC:-/proc}/$1" 2>/dev/null) || REPLY='';
 
 # Sets REPLY to the addresses that a process listens on, as a client on this host reaches them, separated by blanks.
 addresses_of() {
-  local proc=${FF_PROC:-/proc}/$1 sockets at state inode found='' file
+  local proc=${FF_PROC:-/proc}/$1 sockets at state inode found=''
   sockets=$(ls -l "$proc/fd" 2>/dev/null) || true
-  for file in tcp tcp6; do
-    while read -r _ at _ state _ _ _ _ _ inode _; do
-      if [ "$state" != 0A ] || [[ $sockets != *"socket:[$inode]"* ]]; then continue; fi
-      address_of "$at"
-      if [[ " $found " != *" $REPLY "* ]]; then found+=" $REPLY"; fi
-    done 2>/dev/null <"$proc/net/$file" || true
-  done
+  while read -r _ at _ state _ _ _ _ _ inode _; do
+    if [ "$state" != 0A ] || [[ $sockets != *"socket:[$inode]"* ]]; then continue; fi
+    address_of "$at"
+    if [[ " $found " != *" $REPLY "* ]]; then found+=" $REPLY"; fi
+    # Listeners alone: for each line that bash reads from such a file, the kernel walks it from its beginning.
+  done < <(grep -h ' 0A ' "$proc/net/tcp" "$proc/net/tcp6" 2>/dev/null)
   REPLY=${found# }
 }
 
