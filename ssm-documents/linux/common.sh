@@ -99,6 +99,7 @@ apps_detect() {
 # are moments apart.
 apps_forget() {
   APP_DRIVER=() APP_NAME=() APP_DIR=() APP_MOUNTS=() APP_READY=() APP_PROBLEM=() APP_REF=() APP_PROVABLE=() APP_STOPS=()
+  PROCESS_NAME=()
 }
 apps_forget
 

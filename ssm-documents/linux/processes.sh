@@ -2,19 +2,30 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # What the kernel tells of an application's process, and the files of ours that hold its secrets.
 
-# Sets PIDS to the processes whose name (15 characters of it) fits one of the patterns.
+# Sets PIDS to the processes whose name (15 characters of it) fits one of the patterns. The names are read once for all
+# drivers of one apps_detect.
 pids_of() {
-  local proc comm pattern
+  local pid pattern
   PIDS=()
-  for proc in "${FF_PROC:-/proc}"/[0-9]*; do
-    { IFS= read -r comm <"$proc/comm"; } 2>/dev/null || continue
+  if [ "${#PROCESS_NAME[@]}" = 0 ]; then processes_read; fi
+  for pid in ${PROCESS_NAME[@]+"${!PROCESS_NAME[@]}"}; do
     for pattern in "$@"; do
       # shellcheck disable=SC2053 # a pattern on purpose
-      if [[ $comm == $pattern ]]; then
-        PIDS+=("${proc##*/}")
+      if [[ ${PROCESS_NAME[$pid]} == $pattern ]]; then
+        PIDS+=("$pid")
         break
       fi
     done
+  done
+}
+
+# By pid.
+PROCESS_NAME=()
+processes_read() {
+  local proc name
+  for proc in "${FF_PROC:-/proc}"/[0-9]*; do
+    { IFS= read -r name <"$proc/comm"; } 2>/dev/null || continue
+    PROCESS_NAME[${proc##*/}]=$name
   done
 }
 

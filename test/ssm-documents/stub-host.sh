@@ -33,6 +33,8 @@ fsfreeze() {
   fi
 }
 
+# This machine's own databases are none of its.
+APP_DRIVERS=(mysql)
 STUB_PID=''
 mysql_detect() {
   app_found mysql 'Stub 1.0' ''
