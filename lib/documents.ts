@@ -10,7 +10,8 @@ import {
 } from '../lambdas/shared/contracts.ts';
 
 /**
- * Puts the SSM documents together. Every document carries every script, byte for byte but for comment lines: Freeze
+ * Puts the SSM documents together. Every document carries every script, byte for byte but for comment lines and
+ * indentation: Freeze
  * puts them into /run and starts the holder and the watchdog from there. They are packed, since SSM takes 64 KB a
  * document and the scripts are larger.
  */
@@ -178,11 +179,14 @@ SCRIPT=$(printf '%s' "$PACKED" | base64 -d | gzip -dc) || {
 eval "$SCRIPT"
 `;
 
-/** A comment alone on its lines is for whoever reads the repository; without them there is room for more drivers. */
-export const withoutComments = (script: string): string => script.replace(/^[ \t]*#.*\n/gm, '');
+/**
+ * Comment lines and indentation are for whoever reads the repository; without them there is room for more drivers. No
+ * string that goes over several lines may mind blanks at their beginning.
+ */
+export const bare = (script: string): string => script.replace(/^[ \t]*#.*\n/gm, '').replace(/^[ \t]+/gm, '');
 
 const packed = (): string =>
-  gzipSync(withoutComments(unpackedScript()), { level: 9 })
+  gzipSync(bare(unpackedScript()), { level: 9 })
     .toString('base64')
     // A line costs three characters in the document.
     .replace(/.{1000}/g, '$&\n')

@@ -12,6 +12,7 @@ import {
   PARAMETER_PATTERNS,
 } from '../../lambdas/shared/contracts.ts';
 import {
+  bare,
   bodyOf,
   type DocumentNoun,
   readScript,
@@ -19,7 +20,6 @@ import {
   renderScript,
   SCRIPTS,
   unpackedScript,
-  withoutComments,
 } from '../../lib/documents.ts';
 import { withFunctions } from './fake-host.ts';
 
@@ -100,11 +100,10 @@ test('nothing but the parameters is left for SSM to substitute', () => {
   for (const file of SCRIPTS) assert.ok(!readScript(file).includes('{{'), file);
 });
 
-test('a document carries every script as it stands in the repository, but for its comment lines', () => {
+test('a document carries every script as it stands in the repository, but for comment lines and indentation', () => {
   for (const noun of NOUNS) {
     const unpacked = unpack(noun);
-    for (const file of SCRIPTS)
-      assert.ok(unpacked.includes(withoutComments(bodyOf(readScript(file)))), `${noun} lacks ${file}`);
+    for (const file of SCRIPTS) assert.ok(unpacked.includes(bare(bodyOf(readScript(file)))), `${noun} lacks ${file}`);
   }
   const there = readdirSync(new URL('../../ssm-documents/linux', import.meta.url), {
     recursive: true,
@@ -113,16 +112,17 @@ test('a document carries every script as it stands in the repository, but for it
   assert.deepEqual(there.filter((file) => file.endsWith('.sh')).sort(), [...SCRIPTS].sort());
 });
 
-test('without its comment lines a script is the same to bash', () => {
+test('without comment lines and indentation a script is the same to bash', () => {
   const says = (script: string) => {
     // Functions and variables as bash has understood them; what main.sh would start is left out.
     const { stdout, stderr, status } = bash(`${script.replace(/^case \$\{1:-document\}[\s\S]*/m, '')}\ndeclare -f\n`);
     assert.equal(status, 0, stderr);
-    return stdout;
+    // A string over several lines is printed as it stands.
+    return stdout.replace(/^[ \t]+/gm, '');
   };
   const whole = says(unpackedScript());
   assert.ok(whole.length > 50_000);
-  assert.equal(says(withoutComments(unpackedScript())), whole);
+  assert.equal(says(bare(unpackedScript())), whole);
 });
 
 test('a rendered script is bash, packed and unpacked', () => {
