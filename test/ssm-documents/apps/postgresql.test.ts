@@ -96,6 +96,8 @@ describe('PostgreSQL', () => {
       assert.equal(count, last, 'without a gap');
     } finally {
       restored.stop();
+      // It may still be at its last write.
+      await sleep(300);
       rmSync(restored.directory, { recursive: true, force: true });
     }
   });

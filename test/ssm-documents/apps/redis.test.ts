@@ -55,6 +55,8 @@ describe('Redis with an append-only file', () => {
       assert.equal(restored.cli('GET', 'written'), String(acknowledged));
     } finally {
       restored.kill();
+      // It may still be at its last write.
+      await sleep(300);
       rmSync(restored.directory, { recursive: true, force: true });
     }
     const receipt = await host.thaw(`r${run}`);
@@ -185,6 +187,8 @@ describe('Redis with dumps only', () => {
       assert.equal(restored.cli('GET', 'written'), String(acknowledged));
     } finally {
       restored.kill();
+      // It may still be at its last write.
+      await sleep(300);
       rmSync(restored.directory, { recursive: true, force: true });
     }
     assert.equal((await host.thaw('r1')).apps[0]?.held, true);
