@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import {
   CONTRACT,
+  DLM_PARAMETERS,
   DOCUMENT_PARAMETERS,
   HOST_ERRORS,
   PARAMETER_PATTERNS,
@@ -9,7 +10,8 @@ import {
 } from '../lambdas/shared/contracts.ts';
 
 /**
- * Puts the SSM documents together. Every document carries every script, byte for byte but for the first line: Freeze
+ * Puts the SSM documents together. Every document carries every script, byte for byte but for comment lines and
+ * indentation: Freeze
  * puts them into /run and starts the holder and the watchdog from there. They are packed, since SSM takes 64 KB a
  * document and the scripts are larger.
  */
@@ -17,14 +19,24 @@ export const renderDocuments = (): Record<DocumentNoun, CommandDocument> => ({
   inspect: renderDocument('inspect'),
   freeze: renderDocument('freeze'),
   thaw: renderDocument('thaw'),
+  dlm: renderDocument('dlm'),
 });
 
-export type DocumentNoun = keyof typeof DOCUMENT_PARAMETERS;
+/** The documents that runs send, and the one that Data Lifecycle Manager sends. */
+export type DocumentNoun = keyof typeof DOCUMENT_PARAMETERS | 'dlm';
+
+interface DocumentParameter {
+  readonly type: 'String';
+  readonly description: string;
+  readonly default?: string;
+  readonly allowedPattern?: string;
+  readonly allowedValues?: readonly string[];
+}
 
 export interface CommandDocument {
   readonly schemaVersion: '2.2';
   readonly description: string;
-  readonly parameters: Record<string, { type: 'String'; description: string; allowedPattern: string }>;
+  readonly parameters: Record<string, DocumentParameter>;
   readonly mainSteps: readonly [
     {
       readonly action: 'aws:runShellScript';
@@ -36,11 +48,13 @@ export interface CommandDocument {
 }
 
 /** The document's script as an instance gets it, with its parameters filled in: for tests, and for a host at hand. */
-export const renderScript = (noun: DocumentNoun, parameters: Partial<Record<ParameterName, string>>): string =>
-  scriptOf(noun).replace(/\{\{ (\w+) \}\}/g, (_, name: ParameterName) => {
+export const renderScript = (noun: DocumentNoun, parameters: Readonly<Record<string, string>>): string =>
+  scriptOf(noun).replace(/\{\{ (\w+) \}\}/g, (_, name: string) => {
+    const { allowedPattern, allowedValues } = parametersOf(noun)[name] ?? {};
+    const expected = allowedPattern ?? `^(${allowedValues?.join('|')})$`;
     const value = parameters[name];
-    if (value === undefined || !new RegExp(PARAMETER_PATTERNS[name]).test(value)) {
-      throw new Error(`parameter ${name} of document ${noun} is ${value}; expected ${PARAMETER_PATTERNS[name]}`);
+    if (value === undefined || !new RegExp(expected).test(value)) {
+      throw new Error(`parameter ${name} of document ${noun} is ${value}; expected ${expected}`);
     }
     return value;
   });
@@ -66,6 +80,9 @@ export const SCRIPTS: readonly string[] = [
   'freezes.sh',
   'settling.sh',
   'lvm-snapshots.sh',
+  'processes.sh',
+  'sessions.sh',
+  'clients.sh',
   'keepers.sh',
   'receipt.sh',
   ...readdirSync(new URL('../ssm-documents/linux/apps/', import.meta.url))
@@ -77,6 +94,7 @@ export const SCRIPTS: readonly string[] = [
   'holder.sh',
   'watchdog.sh',
   'thaw.sh',
+  'dlm.sh',
   'main.sh',
 ];
 
@@ -88,15 +106,16 @@ const SHEBANG = '#!/bin/bash\n';
 export const bodyOf = (script: string): string => (script.startsWith(SHEBANG) ? script.slice(SHEBANG.length) : script);
 
 /** Seconds a step may take before the agent kills it. Freeze waits out the longest lease there is, and a little. */
-const TIMEOUT_SECONDS: Record<DocumentNoun, number> = { inspect: 60, freeze: 330, thaw: 120 };
+const TIMEOUT_SECONDS: Record<DocumentNoun, number> = { inspect: 60, freeze: 330, thaw: 120, dlm: 120 };
 
 const DESCRIPTIONS: Record<DocumentNoun, string> = {
   inspect: 'Freezeframe: tells what a freeze would do on this host, and in which order. Changes nothing.',
   freeze: 'Freezeframe: quiets the applications and file systems of this host until Thaw, at most for the lease.',
   thaw: 'Freezeframe: releases what Freeze holds on this host and tells what was proven. Safe at any time.',
+  dlm: 'Freezeframe: pre and post script for Amazon Data Lifecycle Manager.',
 };
 
-const PARAMETER_DESCRIPTIONS: Record<ParameterName, string> = {
+const PARAMETER_DESCRIPTIONS: Record<ParameterName | keyof typeof DLM_PARAMETERS, string> = {
   Run: 'Id of the run: the name of its Backup execution.',
   Apps: 'Drivers of the applications to quiet, separated by commas; or auto, or none.',
   Mode: 'How to quiet the host.',
@@ -106,17 +125,14 @@ const PARAMETER_DESCRIPTIONS: Record<ParameterName, string> = {
   BootId: 'Boot id of the host as Inspect saw it.',
   Topology: 'Hash of the topology as Inspect saw it.',
   Why: 'Who asks for the thaw.',
+  executionId: 'Id that Data Lifecycle Manager gives an execution.',
+  command: 'Which of its scripts Data Lifecycle Manager runs; dry-run changes nothing.',
 };
 
 const renderDocument = (noun: DocumentNoun): CommandDocument => ({
   schemaVersion: '2.2',
   description: DESCRIPTIONS[noun],
-  parameters: Object.fromEntries(
-    DOCUMENT_PARAMETERS[noun].map((name) => [
-      name,
-      { type: 'String', description: PARAMETER_DESCRIPTIONS[name], allowedPattern: PARAMETER_PATTERNS[name] },
-    ]),
-  ),
+  parameters: parametersOf(noun),
   mainSteps: [
     {
       action: 'aws:runShellScript',
@@ -126,6 +142,19 @@ const renderDocument = (noun: DocumentNoun): CommandDocument => ({
     },
   ],
 });
+
+const parametersOf = (noun: DocumentNoun): Record<string, DocumentParameter> =>
+  noun === 'dlm'
+    ? {
+        executionId: { type: 'String', description: PARAMETER_DESCRIPTIONS.executionId, ...DLM_PARAMETERS.executionId },
+        command: { type: 'String', description: PARAMETER_DESCRIPTIONS.command, ...DLM_PARAMETERS.command },
+      }
+    : Object.fromEntries(
+        DOCUMENT_PARAMETERS[noun].map((name) => [
+          name,
+          { type: 'String', description: PARAMETER_DESCRIPTIONS[name], allowedPattern: PARAMETER_PATTERNS[name] },
+        ]),
+      );
 
 /**
  * Not readable as the agent shows it, so the script says how to read it. Unpacked in memory: no file, no here-document.
@@ -137,7 +166,9 @@ const scriptOf = (noun: DocumentNoun): string => `#!/bin/bash
 # The scripts are those of ssm-documents/linux; to read them, unpack the text between the quotes: base64 -d | gzip -d
 set -Eeuo pipefail
 DOCUMENT=${noun}
-${DOCUMENT_PARAMETERS[noun].map((name) => `P_${name.toUpperCase()}='{{ ${name} }}'`).join('\n')}
+${Object.keys(parametersOf(noun))
+  .map((name) => `P_${name.toUpperCase()}='{{ ${name} }}'`)
+  .join('\n')}
 PACKED='
 ${packed()}
 '
@@ -148,8 +179,15 @@ SCRIPT=$(printf '%s' "$PACKED" | base64 -d | gzip -dc) || {
 eval "$SCRIPT"
 `;
 
+/**
+ * Comment lines and indentation are for whoever reads the repository; without them there is room for more drivers. No
+ * string that goes over several lines may mind blanks at their beginning.
+ */
+export const bare = (script: string): string => script.replace(/^[ \t]*#.*\n/gm, '').replace(/^[ \t]+/gm, '');
+
 const packed = (): string =>
-  gzipSync(unpackedScript(), { level: 9 })
+  gzipSync(bare(unpackedScript()), { level: 9 })
     .toString('base64')
-    .replace(/.{100}/g, '$&\n')
+    // A line costs three characters in the document.
+    .replace(/.{1000}/g, '$&\n')
     .trimEnd();

@@ -1,7 +1,8 @@
+import type { CfnTag } from 'aws-cdk-lib';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { DOCUMENTS } from '../lambdas/shared/names.ts';
-import { renderDocuments } from './documents.ts';
+import { DLM_DOCUMENT, DOCUMENTS } from '../lambdas/shared/names.ts';
+import { type DocumentNoun, renderDocuments } from './documents.ts';
 
 /**
  * The SSM documents that run on the hosts. Their names are fixed and a change makes a new version, so that a run that
@@ -15,17 +16,20 @@ export class HostDocuments extends Construct {
   constructor(scope: Construct, id: string) {
     super(scope, id);
     const contents = renderDocuments();
-    const document = (constructId: string, noun: keyof typeof DOCUMENTS) =>
+    const document = (constructId: string, noun: DocumentNoun, tags?: CfnTag[]) =>
       new ssm.CfnDocument(this, constructId, {
-        name: DOCUMENTS[noun],
+        name: noun === 'dlm' ? DLM_DOCUMENT : DOCUMENTS[noun],
         documentType: 'Command',
         documentFormat: 'JSON',
         targetType: '/AWS::EC2::Instance',
         updateMethod: 'NewVersion',
         content: contents[noun],
+        ...(tags && { tags }),
       });
     this.forInspect = document('Inspect', 'inspect');
     this.forFreeze = document('Freeze', 'freeze');
     this.forThaw = document('Thaw', 'thaw');
+    // Data Lifecycle Manager's own role may run documents with this tag only. No role of ours may run it.
+    document('DLM', 'dlm', [{ key: 'DLMScriptsAccess', value: 'true' }]);
   }
 }

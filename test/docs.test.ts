@@ -10,7 +10,13 @@ import { PlanError, parsePlan } from '../lib/plan.ts';
 import { type State, synth } from './support/synth.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'ssm-documents/README.md', ...globSync('docs/**/*.md', { cwd: ROOT })];
+const PAGES = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'ssm-documents/README.md',
+  'ssm-documents/drivers.md',
+  ...globSync('docs/**/*.md', { cwd: ROOT }),
+];
 const text = (page: string): string => readFileSync(join(ROOT, page), 'utf8');
 
 const SOURCES = /^(lib|lambdas|ssm-documents|lab|test|docs)\//;

@@ -4,8 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { DOCUMENT_PARAMETERS } from '../lambdas/shared/contracts.ts';
-import { type DocumentNoun, renderDocuments, SCRIPTS, unpackedScript } from '../lib/documents.ts';
+import { renderDocuments, SCRIPTS, unpackedScript } from '../lib/documents.ts';
 
 const has = (tool: string): boolean => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error === undefined;
 
@@ -37,9 +36,8 @@ let clean = shellcheck(SCRIPTS);
 // One file's directives end with it, so what they switch off is switched off for the whole.
 // Locals of one name in two files, a list here and a text there, it takes for one variable.
 const directives = '# shellcheck disable=SC1091,SC2034,SC2154,SC2128,SC2178,SC2179';
-for (const noun of Object.keys(DOCUMENT_PARAMETERS) as DocumentNoun[]) {
-  const shipped = renderDocuments()[noun].mainSteps[0].inputs.runCommand.join('\n');
-  clean = shellcheck(['-'], shipped) && clean;
+for (const document of Object.values(renderDocuments())) {
+  clean = shellcheck(['-'], document.mainSteps[0].inputs.runCommand.join('\n')) && clean;
 }
 clean = shellcheck(['-'], `#!/bin/bash\n${directives}\nDOCUMENT=any\n${unpackedScript()}`) && clean;
 process.exit(clean ? 0 : 1);

@@ -3,7 +3,7 @@
  * fails is a miss, which says in words what is wanting and how high a grade it still allows.
  */
 import type { CaughtError, GradeInput, Receipt, TakenSet, Verdict } from '../shared/contracts.ts';
-import { appName, freezable, homesOf, lvsOf, quietAloneSuffices, stopsAllWrites } from '../shared/coverage.ts';
+import { appName, freezable, homesOf, lvsOf, quietAloneSuffices } from '../shared/coverage.ts';
 import { GRADE_MISSED } from '../shared/errors.ts';
 import { GRADES, type GradeName, type Mode, reaches } from '../shared/names.ts';
 
@@ -175,7 +175,7 @@ const MISSES_OF_MODE: Record<Exclude<Mode, 'crash'>, (input: GradeInput, receipt
         .filter((app) => !homesOf(topology, app).every((home) => home && isHeld(home.lv)))
         .map((app) => atMost(withoutLock, `${appName(app)} lies outside the LVM snapshots`)),
       ...topology.apps
-        .filter((app) => lvs.length > 1 && !stopsAllWrites(app))
+        .filter((app) => lvs.length > 1 && !app.stopsWrites)
         .map((app) => atMost('crash', `no lock of ${appName(app)} spans ${lvs.join(' and ')}`)),
     ];
   },
@@ -216,6 +216,7 @@ const missesOfApps = (apps: GradeInput['topology']['apps'], receipt: Receipt, ce
     }
     const [first, last] = mustSpan(receipt);
     return found(ceiling, [
+      [!app.provable, `${name} has no lock that could prove that it stayed quiet`],
       [lock.held !== true, `${name} had lost its lock when it was to be released`],
       [lock.lockedAt > first, `${name} was quieted too late`],
       [lock.releasedAt === null || lock.releasedAt < last, `${name} was released too early, or not at all`],

@@ -1,5 +1,5 @@
 import type { InspectAnswer, Run } from '../shared/contracts.ts';
-import { appName, freezable, homesOf, lvsOf, quietAloneSuffices, stopsAllWrites } from '../shared/coverage.ts';
+import { appName, freezable, homesOf, lvsOf, quietAloneSuffices } from '../shared/coverage.ts';
 import { HostError } from '../shared/errors.ts';
 import { GRADES, type GradeName, type Mode, reaches } from '../shared/names.ts';
 
@@ -99,7 +99,7 @@ const PROSPECTS: Record<Exclude<Mode, 'crash'>, (topology: InspectAnswer, apps: 
         `${appName(elsewhere)} does not lie on LVs that can have a snapshot`,
       ];
     }
-    const lax = topology.apps.find((app) => !stopsAllWrites(app));
+    const lax = topology.apps.find((app) => !app.stopsWrites);
     if (lvs.length > 1 && lax) {
       return ['crash', `${lvs.join(' and ')} are taken moments apart, and no lock of ${appName(lax)} spans them`];
     }
@@ -132,8 +132,12 @@ const unquietOf = (topology: InspectAnswer, apps: string): string => {
       : 'no application was found to quiet; if there is none, let the policy want grade filesystem';
   }
   return topology.apps
-    .filter((app) => !app.ready)
-    .map((app) => `${appName(app)} can't be quieted: ${app.problem}`)
+    .filter((app) => !app.ready || !app.provable)
+    .map((app) =>
+      app.ready
+        ? `${appName(app)} has no lock that could prove that it stayed quiet`
+        : `${appName(app)} can't be quieted: ${app.problem}`,
+    )
     .join('; ');
 };
 

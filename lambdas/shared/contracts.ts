@@ -55,6 +55,15 @@ export const DOCUMENT_PARAMETERS = {
   thaw: ['Run', 'Why'],
 } as const satisfies Record<string, readonly ParameterName[]>;
 
+/** Those of the document for Data Lifecycle Manager, as it wants them; no run sends that one. */
+export const DLM_PARAMETERS = {
+  executionId: {
+    default: 'None',
+    allowedPattern: '^(None|[a-fA-F0-9]{8}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{4}-[a-fA-F0-9]{12})$',
+  },
+  command: { default: 'dry-run', allowedValues: ['pre-script', 'post-script', 'dry-run'] },
+} as const;
+
 /** Exit codes of the documents with the `code` in their answer. Never 137, 168, 169, 194: the agent has uses for these. */
 export const HOST_ERRORS = {
   /** Not root, no systemd and no setsid, /run not a tmpfs, a tool missing, unsupported OS. */
@@ -141,6 +150,10 @@ const App = z.object({
   /** Whether the driver can quiet it; `problem` says what is missing. */
   ready: z.boolean(),
   problem: z.string(),
+  /** Its driver can prove that it stayed quiet; an engine without a lock worth the name earns no grade `application`. */
+  provable: z.boolean(),
+  /** Its lock stops every write, so that LVM snapshots moments apart are one instant for it. */
+  stopsWrites: z.boolean(),
 });
 
 const Possible = z.object({ possible: z.boolean(), why: z.string() });

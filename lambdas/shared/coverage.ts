@@ -26,13 +26,5 @@ export const quietAloneSuffices = (topology: InspectAnswer, app: App): boolean =
   return homes.every((home) => home?.freezable === false) || disks.size === 1;
 };
 
-/**
- * Drivers whose lock stops every write of the server, so that it spans LVs whose LVM snapshots are moments apart.
- * PostgreSQL's backup mode does not: it lets writes go on.
- */
-const WRITE_LOCKS = new Set(['mysql']);
-
-export const stopsAllWrites = (app: Pick<App, 'driver'>): boolean => WRITE_LOCKS.has(app.driver);
-
 /** For messages: "MariaDB 10.11 (/var/lib/mysql)". */
 export const appName = (app: Pick<App, 'name' | 'dataDir'>): string => `${app.name} (${app.dataDir})`;

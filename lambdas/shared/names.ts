@@ -26,6 +26,9 @@ export const DOCUMENTS = {
   thaw: 'Freezeframe-Thaw',
 } as const;
 
+/** The document for hosts that Amazon Data Lifecycle Manager backs up: no run of ours sends it. */
+export const DLM_DOCUMENT = 'Freezeframe-DLM';
+
 /** Name of the Backup state machine. */
 export const BACKUP = 'Freezeframe-Backup';
 

@@ -118,7 +118,7 @@ apps_json() {
     done
     unset IFS
     json_object s driver "${APP_DRIVER[$k]}" s name "${APP_NAME[$k]}" s dataDir "${APP_DIR[$k]}" j mounts "[${mounts#,}]" \
-      b ready "${APP_READY[$k]}" s problem "${APP_PROBLEM[$k]}"
+      b ready "${APP_READY[$k]}" s problem "${APP_PROBLEM[$k]}" b provable "${APP_PROVABLE[$k]}" b stopsWrites "${APP_STOPS[$k]}"
     out+=",$REPLY"
   done
   REPLY="[${out#,}]"

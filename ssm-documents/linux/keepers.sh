@@ -4,7 +4,7 @@
 # in it hangs alone, and several quiet down side by side. It reads orders and answers in lines:
 #   freeze  →  stalled CS, then  locked CS POSITION  or  fault CODE TEXT
 #   held    →  held yes | held no
-#   thaw    →  released CS
+#   thaw WHO  →  released CS       (WHO asked for the thaw, as the receipt has it: only `asked` comes after the set)
 # The end of its orders means that the holder is gone: it lets go by itself.
 
 KEEPER_PID=() KEEPER_IN=() KEEPER_OUT=()
@@ -22,8 +22,17 @@ keeper_start() {
   set +m
 }
 
-# All at once: the frozen window is as long as the slowest of them, not as all together.
+# The user's hooks first, since they quiet what writes into the databases. Those all at once: the frozen window is as long
+# as the slowest of them, not as all together.
 keepers_freeze() {
+  local i hooks=() others=()
+  for i in "$@"; do
+    if [ "${APP_DRIVER[$i]}" = hooks ]; then hooks+=("$i"); else others+=("$i"); fi
+  done
+  keepers_freeze_at_once ${hooks[@]+"${hooks[@]}"} && keepers_freeze_at_once ${others[@]+"${others[@]}"}
+}
+
+keepers_freeze_at_once() {
   local i failed=0
   for i in "$@"; do
     still_wanted && push_undo "app $i" && keeper_start "$i" || return 1
@@ -53,10 +62,21 @@ keepers_freeze() {
   return "$failed"
 }
 
+# Sets REPLY to the centiseconds that a keeper's answer may take: the driver's own, or the default.
+keeper_patience() {
+  local name=${APP_DRIVER[$1]}
+  name=${name^^}_PATIENCE
+  REPLY=${!name:-$2}
+}
+
 keeper_held() {
+  local patience deadline
+  keeper_patience "$1" 200
+  patience=$REPLY
   keeper_tell "$1" held
   now_cs
-  while keeper_hear "$1" $((REPLY + 200)); do
+  deadline=$((REPLY + patience))
+  while keeper_hear "$1" "$deadline"; do
     case $REPLY in held\ *) break ;; esac
   done
   [ "$REPLY" = 'held yes' ]
@@ -64,7 +84,7 @@ keeper_held() {
 
 # A keeper that does not let go in time is killed; the lock goes with its session, or is taken back by the driver.
 keeper_release() {
-  local i=$1
+  local i=$1 patience deadline said
   if [ -n "${APP_RELEASED[$i]:-}" ]; then return 0; fi
   if [ -n "${APP_LOCKED[$i]:-}" ]; then
     if [ -n "${KEEPER_PID[$i]:-}" ] && keeper_held "$i"; then APP_HELD[i]=true; else
@@ -73,14 +93,20 @@ keeper_release() {
     fi
   fi
   if [ -n "${KEEPER_PID[$i]:-}" ]; then
-    keeper_tell "$i" thaw
+    keeper_patience "$i" 300
+    patience=$REPLY
+    keeper_tell "$i" "thaw ${THAWED_BY:-}"
     now_cs
-    while [ "${APP_HELD[$i]:-true}" = true ] && keeper_hear "$i" $((REPLY + 300)); do
+    deadline=$((REPLY + patience))
+    # A driver with a patience of its own lets go in order, whatever has been lost.
+    while [ "${APP_HELD[$i]:-true} $patience" != 'false 300' ] && keeper_hear "$i" "$deadline"; do
       case $REPLY in released\ *) break ;; esac
     done
-    if [[ $REPLY != released\ * ]]; then take_back "$i"; fi
+    said=$REPLY
+    # First the keeper, then in its place: never both at once.
     kill -9 -- "-${KEEPER_PID[$i]}" 2>/dev/null || true
     KEEPER_PID[i]=''
+    if [[ $said != released\ * ]]; then take_back "$i"; fi
   else
     take_back "$i"
   fi
@@ -131,6 +157,8 @@ keeper_main() {
     now_cs
     echo "stalled $REPLY"
   }
+  # Whoever ends us without an order came before any set.
+  THAWED_BY=''
   trap 'keeper_ends' EXIT
   trap 'exit 0' TERM INT HUP
   KEEPER_OF=$i HEARD=() LINE=''
@@ -139,7 +167,7 @@ keeper_main() {
     hear 0 5 || code=$?
     if [ "$code" -gt 128 ]; then
       # Also keeps the server from closing an idle session.
-      if [ -n "$locked" ]; then "${driver}_held" "$i" || true; fi
+      if [ -n "$locked" ]; then "${driver}_held" "$i" idle || true; fi
       continue
     fi
     case $code-$LINE in
@@ -153,6 +181,10 @@ keeper_main() {
         fi
         ;;
       0-held) if "${driver}_held" "$i"; then echo 'held yes'; else echo 'held no'; fi ;;
+      0-thaw\ *)
+        THAWED_BY=${LINE#thaw }
+        exit 0
+        ;;
       *) exit 0 ;;
     esac
   done

@@ -48,6 +48,8 @@ export const mariadb: App = {
   mounts: ['/data'],
   ready: true,
   problem: '',
+  provable: true,
+  stopsWrites: true,
 };
 
 export const postgres: App = {
@@ -57,6 +59,8 @@ export const postgres: App = {
   mounts: ['/data'],
   ready: true,
   problem: '',
+  provable: true,
+  stopsWrites: false,
 };
 
 const possible = { possible: true, why: '' };

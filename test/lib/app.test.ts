@@ -53,10 +53,18 @@ describe('the stack', () => {
   it('gives the documents fixed names and new versions, so that no run loses its thaw to a deployment', () => {
     const documents = byType('AWS::SSM::Document').map(({ Properties }) => Properties);
     assert.deepEqual(documents.map(({ Name }) => Name).sort(), [
+      'Freezeframe-DLM',
       'Freezeframe-Freeze',
       'Freezeframe-Inspect',
       'Freezeframe-Thaw',
     ]);
+    // The tag lets Data Lifecycle Manager's role run a document; it is for the one that is made for it.
+    for (const { Name, Tags } of documents)
+      assert.deepEqual(
+        Tags,
+        Name === 'Freezeframe-DLM' ? [{ Key: 'DLMScriptsAccess', Value: 'true' }] : undefined,
+        Name,
+      );
     for (const { UpdateMethod, TargetType, DocumentType } of documents) {
       assert.deepEqual([UpdateMethod, TargetType, DocumentType], ['NewVersion', '/AWS::EC2::Instance', 'Command']);
     }

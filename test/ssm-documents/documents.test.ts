@@ -5,16 +5,28 @@ import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import {
   CONTRACT,
+  DLM_PARAMETERS,
   DOCUMENT_PARAMETERS,
   HOST_ERRORS,
   HostFailure,
   PARAMETER_PATTERNS,
 } from '../../lambdas/shared/contracts.ts';
-import { bodyOf, type DocumentNoun, readScript, renderDocuments, renderScript, SCRIPTS } from '../../lib/documents.ts';
+import {
+  bare,
+  bodyOf,
+  type DocumentNoun,
+  readScript,
+  renderDocuments,
+  renderScript,
+  SCRIPTS,
+  unpackedScript,
+} from '../../lib/documents.ts';
 import { withFunctions } from './fake-host.ts';
 
-const NOUNS = Object.keys(DOCUMENT_PARAMETERS) as DocumentNoun[];
 const documents = renderDocuments();
+const NOUNS = Object.keys(documents) as DocumentNoun[];
+/** Those that runs send. */
+const OURS = Object.keys(DOCUMENT_PARAMETERS) as (keyof typeof DOCUMENT_PARAMETERS)[];
 const linesOf = (noun: DocumentNoun) => documents[noun].mainSteps[0].inputs.runCommand;
 const unpack = (noun: DocumentNoun): string => {
   const lines = linesOf(noun);
@@ -28,7 +40,7 @@ const bash = (script: string, ...options: string[]) =>
 test('a document has less than the 64 KB that SSM takes, with room for every parameter', () => {
   for (const noun of NOUNS) {
     const bytes = Buffer.byteLength(JSON.stringify(documents[noun]));
-    assert.ok(bytes < 60_000, `${noun} has ${bytes} bytes`);
+    assert.ok(bytes < 56 * 1024, `${noun} has ${bytes} bytes`);
   }
 });
 
@@ -45,7 +57,7 @@ test('a document is one step for Linux, run by bash, with a time limit that the 
 });
 
 test('a document takes the parameters of the contract, each with its anchored pattern, each assigned once', () => {
-  for (const noun of NOUNS) {
+  for (const noun of OURS) {
     assert.deepEqual(Object.keys(documents[noun].parameters), [...DOCUMENT_PARAMETERS[noun]]);
     for (const name of DOCUMENT_PARAMETERS[noun]) {
       const parameter = documents[noun].parameters[name];
@@ -57,6 +69,22 @@ test('a document takes the parameters of the contract, each with its anchored pa
   }
 });
 
+test('the document for Data Lifecycle Manager takes what that sends, and does nothing by default', () => {
+  assert.deepEqual(documents.dlm.parameters, {
+    executionId: {
+      ...DLM_PARAMETERS.executionId,
+      type: 'String',
+      description: documents.dlm.parameters.executionId?.description,
+    },
+    command: { ...DLM_PARAMETERS.command, type: 'String', description: documents.dlm.parameters.command?.description },
+  });
+  assert.deepEqual(documents.dlm.parameters.command?.allowedValues, ['pre-script', 'post-script', 'dry-run']);
+  assert.equal(documents.dlm.parameters.command?.default, 'dry-run');
+  for (const id of ['None', '01234567-89ab-cdef-0123-456789abcdef'])
+    assert.match(id, new RegExp(DLM_PARAMETERS.executionId.allowedPattern));
+  assert.doesNotMatch("None'; id; '", new RegExp(DLM_PARAMETERS.executionId.allowedPattern));
+});
+
 test('nothing but the parameters is left for SSM to substitute', () => {
   for (const noun of NOUNS) {
     const places =
@@ -65,17 +93,17 @@ test('nothing but the parameters is left for SSM to substitute', () => {
         .match(/\{\{.*?\}\}/g) ?? [];
     assert.deepEqual(
       places,
-      DOCUMENT_PARAMETERS[noun].map((name) => `{{ ${name} }}`),
+      Object.keys(documents[noun].parameters).map((name) => `{{ ${name} }}`),
     );
   }
   // An agent that unpacked would substitute too; and `{{` in a file would surprise whoever unpacks one day.
   for (const file of SCRIPTS) assert.ok(!readScript(file).includes('{{'), file);
 });
 
-test('a document carries every script as it stands in the repository', () => {
+test('a document carries every script as it stands in the repository, but for comment lines and indentation', () => {
   for (const noun of NOUNS) {
     const unpacked = unpack(noun);
-    for (const file of SCRIPTS) assert.ok(unpacked.includes(bodyOf(readScript(file))), `${noun} lacks ${file}`);
+    for (const file of SCRIPTS) assert.ok(unpacked.includes(bare(bodyOf(readScript(file)))), `${noun} lacks ${file}`);
   }
   const there = readdirSync(new URL('../../ssm-documents/linux', import.meta.url), {
     recursive: true,
@@ -84,8 +112,23 @@ test('a document carries every script as it stands in the repository', () => {
   assert.deepEqual(there.filter((file) => file.endsWith('.sh')).sort(), [...SCRIPTS].sort());
 });
 
+test('without comment lines and indentation a script is the same to bash', () => {
+  const says = (script: string) => {
+    // Functions and variables as bash has understood them; what main.sh would start is left out.
+    const { stdout, stderr, status } = bash(`${script.replace(/^case \$\{1:-document\}[\s\S]*/m, '')}\ndeclare -f\n`);
+    assert.equal(status, 0, stderr);
+    // A string over several lines is printed as it stands.
+    return stdout.replace(/^[ \t]+/gm, '');
+  };
+  const whole = says(unpackedScript());
+  assert.ok(whole.length > 50_000);
+  assert.equal(says(bare(unpackedScript())), whole);
+});
+
 test('a rendered script is bash, packed and unpacked', () => {
   const parameters = {
+    executionId: 'None',
+    command: 'dry-run',
     Apps: 'auto',
     Run: 'r',
     Mode: 'app-only',

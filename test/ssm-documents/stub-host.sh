@@ -10,7 +10,7 @@ topology_read() {
   FS_LAYERS=(dm-1 dm-0) FS_OWN=('' '') LV_NAME=() LV_DEV=() LV_SEGTYPE=() LV_SIZE_EXTENTS=() LV_POOL=() VG_NAME=() VG_FREE=()
 }
 topology_hash() { TOPOLOGY_HASH=0; }
-mode_possible() { return 0; }
+mode_possible() { [ "$1" != lvm-snapshot ]; }
 lvm_sweep() { :; }
 sync_all() { :; }
 
@@ -33,10 +33,12 @@ fsfreeze() {
   fi
 }
 
+# This machine's own databases are none of its.
+APP_DRIVERS=(mysql)
 STUB_PID=''
 mysql_detect() {
-  APP_DRIVER=(mysql) APP_NAME=("Stub 1.0") APP_DIR=("$WORLD/mnt/inner/data") APP_MOUNTS=("$WORLD/mnt/inner") APP_READY=(1)
-  APP_PROBLEM=('') APP_REF=('')
+  app_found mysql 'Stub 1.0' ''
+  APP_DIR=("$WORLD/mnt/inner/data") APP_MOUNTS=("$WORLD/mnt/inner") APP_READY=(1)
 }
 # The lock is the kernel's: it goes with the process, as a server's goes with the session.
 mysql_freeze() {

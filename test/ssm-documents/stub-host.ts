@@ -48,6 +48,18 @@ export class StubHost {
     return this.#document('thaw', { RUN: run + this.#unique, WHY: 'asked' });
   }
 
+  /** Runs the document for Data Lifecycle Manager; resolves to its exit code. */
+  async dlm(command: 'pre-script' | 'post-script', executionId: string, killAfterMs?: number): Promise<number> {
+    const { code } = await this.#exit('dlm', { EXECUTIONID: executionId, COMMAND: command }, killAfterMs);
+    return code ?? -1;
+  }
+
+  /** A receipt by the run's whole name. */
+  receiptOf(run: string): Receipt | undefined {
+    const text = this.#read(`run/receipts/${run}`);
+    return text ? Receipt.parse(JSON.parse(text)) : undefined;
+  }
+
   /** Somebody else's freeze, which is none of our business. */
   freezeByHand(mount: string): boolean {
     const flag = join(this.#world, 'frozen', mount);
@@ -110,11 +122,20 @@ export class StubHost {
     rmSync(this.#world, { recursive: true, force: true });
   }
 
-  #document(
+  async #document(
     noun: 'freeze' | 'thaw',
     parameters: Record<string, string | number>,
     killAfterMs?: number,
   ): Promise<Answer> {
+    const { code, signal } = await this.#exit(noun, parameters, killAfterMs);
+    return signal ? 'killed' : answerOf(code ?? -1);
+  }
+
+  #exit(
+    noun: 'freeze' | 'thaw' | 'dlm',
+    parameters: Record<string, string | number>,
+    killAfterMs?: number,
+  ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     const header = Object.entries({
       DOCUMENT: noun,
       ...Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`P_${name}`, value])),
@@ -131,7 +152,7 @@ export class StubHost {
     });
     return new Promise((resolve) => {
       child.on('close', () => this.said.push(`${noun} ${parameters.RUN}: ${stdout.trim()}`));
-      child.on('close', (code, signal) => resolve(signal ? 'killed' : answerOf(code ?? -1)));
+      child.on('close', (code, signal) => resolve({ code, signal }));
     });
   }
 

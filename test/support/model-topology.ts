@@ -64,6 +64,8 @@ export function modelTopology({ rootVolume, dataVolumes, database }: TopologySpe
             mounts: ['/srv/data'],
             ready: true,
             problem: '',
+            provable: true,
+            stopsWrites: true,
           },
         ]
       : [],

@@ -13,39 +13,25 @@ MYSQL_LOCK_WAIT=2
 MYSQL_LONG_QUERY=2
 
 mysql_detect() {
-  local proc comm pid socket
-  for proc in "${FF_PROC:-/proc}"/[0-9]*; do
-    { read -r comm <"$proc/comm"; } 2>/dev/null || continue
-    case $comm in mysqld | mariadbd) ;; *) continue ;; esac
-    pid=${proc##*/}
-    mysql_socket_of "$proc"
+  local pid socket name
+  servers_of mysqld mariadbd
+  for pid in ${PIDS[@]+"${PIDS[@]}"}; do
+    # The X plugin's socket speaks another protocol.
+    unix_socket_of "$pid" '*mysqlx*'
     socket=$REPLY
-    APP_DRIVER+=(mysql) APP_NAME+=("$comm") APP_DIR+=("") APP_MOUNTS+=("") APP_READY+=(0) APP_PROBLEM+=("") APP_REF+=("$socket")
-    mysql_describe $((${#APP_DRIVER[@]} - 1)) "$pid"
+    { read -r name <"${FF_PROC:-/proc}/$pid/comm"; } 2>/dev/null || continue
+    app_found mysql "$name" "$socket"
+    mysql_describe "$REPLY" "$pid"
   done
-}
-
-# Sets REPLY to the socket that the process listens on: told by the kernel, whatever the configuration says.
-mysql_socket_of() {
-  local inode flags type path sockets
-  sockets=$(ls -l "$1/fd" 2>/dev/null) || true
-  while read -r _ _ _ flags type _ inode path; do
-    # 00010000: it accepts connections. The X plugin's socket speaks another protocol.
-    if [ "$flags" = 00010000 ] && [ "$type" = 0001 ] && [[ $sockets == *"socket:[$inode]"* && -n $path && $path != *mysqlx* ]]; then
-      REPLY=$path
-      return
-    fi
-  done <"$1/net/unix"
-  REPLY=''
 }
 
 # Fills in what the server says of itself, or the problem.
 mysql_describe() {
   local i=$1 pid=$2 answer key value version='' comment='' grants='' directory='' mounts=''
-  if [ "$(readlink "/proc/$pid/ns/pid" 2>/dev/null)" != "$(readlink /proc/self/ns/pid 2>/dev/null)" ]; then
-    APP_PROBLEM[i]="process $pid runs in a container of its own; it can't be quieted from the host yet"
-    return
-  fi
+  APP_STOPS[i]=1
+  # The server works in its data directory.
+  directory_of "$pid"
+  if app_contained "$i" "$pid" "$REPLY"; then return; fi
   if [ -z "${APP_REF[$i]}" ]; then
     APP_PROBLEM[i]="process $pid has no Unix socket; set one with --socket"
     return
@@ -69,10 +55,10 @@ mysql_describe() {
       version_comment) comment=$value ;;
       datadir)
         directory=${value%/}
-        mysql_add_mount "$directory"
+        add_mount "$directory"
         ;;
-      log_bin_basename) if [ -n "$value" ]; then mysql_add_mount "${value%/*}"; fi ;;
-      innodb_*) case $value in /*) mysql_add_mount "$value" ;; esac ;;
+      log_bin_basename) if [ -n "$value" ]; then add_mount "${value%/*}"; fi ;;
+      innodb_*) case $value in /*) add_mount "$value" ;; esac ;;
       GRANT*) grants+="$key " ;;
     esac
   done < <(printf '%s\n' "$answer")
@@ -86,12 +72,6 @@ mysql_describe() {
     *"ALL PRIVILEGES ON *.*"* | *RELOAD*" ON *.*"* | *FLUSH_TABLES*) APP_READY[i]=1 ;;
     *) APP_PROBLEM[i]="the user lacks the right RELOAD: GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO it" ;;
   esac
-}
-
-# Appends the mount point of a path to the caller's `mounts`.
-mysql_add_mount() {
-  mount_of "$1"
-  if [[ ",$mounts," != *",$REPLY,"* ]]; then mounts+="${mounts:+,}$REPLY"; fi
 }
 
 # Sets REPLY to what the server behind a SOCKET, or FILE:SOCKET, says of itself and of our rights; or to why it does not.

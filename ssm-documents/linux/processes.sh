@@ -1,0 +1,121 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2034,SC2154
+# What the kernel tells of an application's process, and the files of ours that hold its secrets.
+
+# Sets PIDS to the processes whose name (15 characters of it) fits one of the patterns. The names are read once for all
+# drivers of one apps_detect.
+pids_of() {
+  local pid pattern
+  PIDS=()
+  if [ "${#PROCESS_NAME[@]}" = 0 ]; then processes_read; fi
+  for pid in ${PROCESS_NAME[@]+"${!PROCESS_NAME[@]}"}; do
+    for pattern in "$@"; do
+      # shellcheck disable=SC2053 # a pattern on purpose
+      if [[ ${PROCESS_NAME[$pid]} == $pattern ]]; then
+        PIDS+=("$pid")
+        break
+      fi
+    done
+  done
+}
+
+# By pid.
+PROCESS_NAME=()
+processes_read() {
+  local proc name
+  for proc in "${FF_PROC:-/proc}"/[0-9]*; do
+    { IFS= read -r name <"$proc/comm"; } 2>/dev/null || continue
+    PROCESS_NAME[${proc##*/}]=$name
+  done
+}
+
+# Sets REPLY to a process's words, separated by line ends: its arguments (cmdline) or its environment (environ).
+words_of() {
+  local word
+  REPLY=''
+  while IFS= read -r -d '' word; do REPLY+="$word"$'\n'; done 2>/dev/null <"${FF_PROC:-/proc}/$1/$2" || true
+}
+
+# Sets REPLY to a variable of a process's environment.
+variable_of() {
+  local word
+  words_of "$1" environ
+  while read -r word; do
+    if [[ $word == "$2="* ]]; then
+      REPLY=${word#*=}
+      return 0
+    fi
+  done < <(printf '%s' "$REPLY")
+  REPLY=''
+  return 1
+}
+
+owner_of() { REPLY=$(stat -c %U "${FF_PROC:-/proc}/$1" 2>/dev/null) || REPLY=''; }
+
+# Sets REPLY to the addresses that a process listens on, as a client on this host reaches them, separated by blanks.
+addresses_of() {
+  local proc=${FF_PROC:-/proc}/$1 sockets at state inode found=''
+  sockets=$(ls -l "$proc/fd" 2>/dev/null) || true
+  while read -r _ at _ state _ _ _ _ _ inode _; do
+    if [ "$state" != 0A ] || [[ $sockets != *"socket:[$inode]"* ]]; then continue; fi
+    address_of "$at"
+    if [[ " $found " != *" $REPLY "* ]]; then found+=" $REPLY"; fi
+    # Listeners alone: for each line that bash reads from such a file, the kernel walks it from its beginning.
+  done < <(grep -h ' 0A ' "$proc/net/tcp" "$proc/net/tcp6" 2>/dev/null)
+  REPLY=${found# }
+}
+
+# Sets REPLY to host:port of an address in the kernel's hexadecimal writing. All addresses of the host include 127.0.0.1.
+address_of() {
+  local ip=${1%:*} port=$((16#${1##*:}))
+  case $ip in
+    00000000 | 00000000000000000000000000000000) ip=127.0.0.1 ;;
+    ????????) ip=$((16#${ip:6:2})).$((16#${ip:4:2})).$((16#${ip:2:2})).$((16#${ip:0:2})) ;;
+    00000000000000000000000001000000) ip='[::1]' ;;
+    0000000000000000FFFF0000*)
+      address_of "${ip:24}:0"
+      ip=${REPLY%:*}
+      ;;
+    *) ip=localhost ;;
+  esac
+  REPLY=$ip:$port
+}
+
+# Whether a file below /etc/freezeframe is root's alone; REPLY says what is wrong.
+secret_is_safe() {
+  local file=${FF_ETC:-/etc}/freezeframe/$1
+  case $(stat -L -c '%u %a' "$file" 2>/dev/null) in
+    '0 600' | '0 400') REPLY='' ;;
+    *)
+      REPLY="$file must belong to root with mode 0600"
+      return 1
+      ;;
+  esac
+}
+
+secret_exists() { [ -e "${FF_ETC:-/etc}/freezeframe/$1" ]; }
+
+# Sets REPLY to the value of KEY in such a file of lines `key = value`. The value may hold any character.
+secret_of() {
+  local line
+  while IFS= read -r line || [ -n "$line" ]; do
+    if [[ $line =~ ^[[:blank:]]*"$2"[[:blank:]]*=[[:blank:]]*(.*[^[:space:]]) ]]; then
+      REPLY=${BASH_REMATCH[1]}
+      return 0
+    fi
+  done <"${FF_ETC:-/etc}/freezeframe/$1"
+  REPLY=''
+  return 1
+}
+
+# Sets REPLY to the last line of TEXT that says something: clients say what went wrong last.
+last_line() {
+  local text=$1 line=''
+  while [ -n "$text" ]; do
+    line=${text##*$'\n'}
+    if [[ $line == *[![:space:]]* ]]; then break; fi
+    if [[ $text != *$'\n'* ]]; then break; fi
+    text=${text%$'\n'*}
+  done
+  REPLY=$line
+}

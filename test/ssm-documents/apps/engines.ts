@@ -1,0 +1,270 @@
+/** Real servers under the tests' own directories. What is missing is installed by apt when the tests run as root. */
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { chownSync, cpSync, existsSync, globSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const installed = (packages: string[], program: () => string | undefined): string => {
+  if (process.getuid?.() !== 0) throw new Error('these tests start servers as their own users: run them as root');
+  if (!program()) {
+    const apt = (...words: string[]) =>
+      spawnSync('apt-get', words, { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }).status;
+    const install = () => apt('install', '-y', '-q', '--no-install-recommends', ...packages);
+    if (install() !== 0) {
+      apt('update', '-q');
+      install();
+    }
+  }
+  const found = program();
+  if (!found) throw new Error(`${packages.join(', ')} could not be installed; install them (apt-get install …)`);
+  return found;
+};
+
+export const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+
+/** A client at work: the number of the last line that the server has acknowledged. */
+export class Writer {
+  acknowledged = 0;
+  #next = 0;
+  #stopped = false;
+  readonly #client: ChildProcess;
+  readonly #line: (n: number) => string;
+
+  /** `line(n)` writes n and answers with a line `n`. */
+  constructor(command: string, args: string[], line: (n: number) => string, options: SpawnOptions = {}) {
+    this.#line = line;
+    this.#client = spawn(command, args, { ...options, stdio: ['pipe', 'pipe', 'ignore'] });
+    this.#client.stdin?.on('error', () => {});
+    let rest = '';
+    this.#client.stdout?.on('data', (chunk) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      for (const said of lines) if (said.trim() === String(this.#next)) this.#done();
+    });
+    this.#write();
+  }
+
+  #write(): void {
+    this.#next++;
+    this.#client.stdin?.write(`${this.#line(this.#next)}\n`);
+  }
+
+  #done(): void {
+    this.acknowledged = this.#next;
+    // Load, but not so much that the restore takes minutes.
+    setTimeout(() => this.#stopped || this.#write(), 1);
+  }
+
+  async reaches(count: number, withinMs = 8_000): Promise<void> {
+    for (const end = Date.now() + withinMs; this.acknowledged < count; await sleep(10)) {
+      if (Date.now() > end) throw new Error(`the writer came to ${this.acknowledged}, not to ${count}`);
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#client.kill('SIGKILL');
+  }
+}
+
+export class PostgreSql {
+  readonly directory: string;
+  readonly bin: string;
+  #port = 0;
+  #server: ChildProcess | undefined;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    this.bin = installed(['postgresql-15'], () => globSync('/usr/lib/postgresql/*/bin').sort().at(-1));
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  async create(): Promise<this> {
+    mkdirSync(this.directory, { recursive: true });
+    own(this.directory);
+    this.#run('initdb', '-D', `${this.directory}/data`, '-A', 'peer', '-U', 'postgres', '--no-sync', '--no-locale');
+    await this.start();
+    return this;
+  }
+
+  /** The same from a copy of another one's data directory. */
+  async restore(from: PostgreSql): Promise<this> {
+    mkdirSync(this.directory, { recursive: true });
+    own(this.directory);
+    cpSync(join(from.directory, 'copy'), join(this.directory, 'data'), { recursive: true, verbatimSymlinks: true });
+    rmSync(join(this.directory, 'data/postmaster.pid'), { force: true });
+    execFileSync('chown', ['-R', 'postgres:', this.directory]);
+    execFileSync('chmod', ['700', join(this.directory, 'data')]);
+    await this.start();
+    return this;
+  }
+
+  async start(...settings: string[]): Promise<void> {
+    this.#port ||= await freePort();
+    const fixed = [`unix_socket_directories=${this.directory}`, "listen_addresses=''", 'shared_buffers=8MB'];
+    const options = [...fixed, 'max_connections=20', ...settings].flatMap((setting) => [
+      '-c',
+      setting.replaceAll("'", ''),
+    ]);
+    const words = ['-u', 'postgres', '--', `${this.bin}/postgres`, '-D', `${this.directory}/data`];
+    const start = (): ChildProcess =>
+      spawn('runuser', [...words, '-p', String(this.#port), ...options], { stdio: 'ignore', cwd: '/' });
+    this.#server = start();
+    for (const end = Date.now() + 15_000; ; await sleep(50)) {
+      const ready = spawnSync(`${this.bin}/pg_isready`, ['-q', '-h', this.directory, '-p', String(this.#port)]);
+      if (ready.status === 0) return;
+      if (Date.now() > end) throw new Error('PostgreSQL did not start');
+      // After a crash it refuses to start until the last of the old workers is gone.
+      if (this.#server.exitCode !== null) this.#server = start();
+    }
+  }
+
+  sql(text: string): string {
+    return this.#run('psql', ...this.psql, '-c', text).trim();
+  }
+
+  get psql(): string[] {
+    return ['-XqAt', '-h', this.directory, '-p', String(this.#port), '-d', 'postgres'];
+  }
+
+  writer(): Writer {
+    this.sql('CREATE TABLE IF NOT EXISTS written (n int)');
+    const args = ['-u', 'postgres', '--', `${this.bin}/psql`, ...this.psql];
+    return new Writer('runuser', args, (n) => `INSERT INTO written VALUES (${n}) RETURNING n;`, { cwd: '/' });
+  }
+
+  get pid(): number {
+    return Number(readFileSync(join(this.directory, 'data/postmaster.pid'), 'utf8').split('\n')[0]);
+  }
+
+  /** The server and all of its workers. */
+  signal(signal: NodeJS.Signals): void {
+    const { pid } = this;
+    const workers = childrenOf(pid);
+    // The server first, or it would start its workers anew.
+    process.kill(pid, signal);
+    for (const worker of workers) {
+      try {
+        process.kill(worker, signal);
+      } catch {
+        // It has ended.
+      }
+    }
+  }
+
+  /** What the disks hold at one instant, as a frozen file system does it: nobody writes while it is copied. */
+  copyAtOneInstant(): void {
+    this.signal('SIGSTOP');
+    cpSync(join(this.directory, 'data'), join(this.directory, 'copy'), { recursive: true, verbatimSymlinks: true });
+    this.signal('SIGCONT');
+    // runuser stops with its child.
+    this.#server?.kill('SIGCONT');
+  }
+
+  stop(): void {
+    try {
+      process.kill(this.pid, 'SIGQUIT');
+    } catch {
+      // It has ended.
+    }
+    this.#server?.kill('SIGKILL');
+  }
+
+  #run(program: string, ...args: string[]): string {
+    return execFileSync('runuser', ['-u', 'postgres', '--', `${this.bin}/${program}`, ...args], {
+      encoding: 'utf8',
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+  }
+}
+
+export class Redis {
+  readonly directory: string;
+  readonly #options: string[];
+  readonly #password: string;
+  #port = 0;
+  #server: ChildProcess | undefined;
+
+  constructor(directory: string, options: string[] = ['--appendonly', 'yes', '--save', ''], password = '') {
+    this.directory = directory;
+    this.#options = options;
+    this.#password = password;
+    const program = '/usr/bin/redis-server';
+    // The package would start a server of its own.
+    installed(['redis-tools', 'redis-server'], () => (existsSync(program) ? program : undefined));
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  async start(): Promise<this> {
+    mkdirSync(this.directory, { recursive: true });
+    this.#port ||= await freePort();
+    const secret = this.#password ? ['--requirepass', this.#password] : [];
+    this.#server = spawn(
+      'redis-server',
+      ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.directory, ...this.#options, ...secret],
+      { stdio: 'ignore', cwd: this.directory },
+    );
+    for (const end = Date.now() + 15_000; this.cli('PING') !== 'PONG'; await sleep(50)) {
+      if (Date.now() > end) throw new Error(`Redis did not start: ${this.cli('PING')}`);
+    }
+    return this;
+  }
+
+  get pid(): number {
+    return this.#server?.pid ?? 0;
+  }
+
+  /** The same from a copy of this one's directory, taken now. */
+  async copy(directory: string): Promise<Redis> {
+    cpSync(this.directory, directory, { recursive: true });
+    return new Redis(directory, this.#options, this.#password).start();
+  }
+
+  cli(...words: string[]): string {
+    const { stdout, stderr } = spawnSync('redis-cli', ['-p', String(this.#port), ...words], {
+      encoding: 'utf8',
+      timeout: 5_000,
+      env: { ...process.env, ...(this.#password && { REDISCLI_AUTH: this.#password }) },
+    });
+    return stdout.trim() || stderr.trim();
+  }
+
+  writer(): Writer {
+    return new Writer('redis-cli', ['-p', String(this.#port)], () => 'INCR written');
+  }
+
+  kill(): void {
+    this.#server?.kill('SIGKILL');
+  }
+}
+
+const childrenOf = (parent: number): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return new RegExp(`^PPid:\\s${parent}$`, 'm').test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+
+const own = (path: string): void => {
+  const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'postgres'])));
+  chownSync(path, uid ?? 0, gid ?? 0);
+};

@@ -1,0 +1,137 @@
+/** The user's own executables, run by the scripts as they ship. */
+import assert from 'node:assert/strict';
+import { chmodSync, chownSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, afterEach, describe, it } from 'node:test';
+import { DriverHost } from './driver-host.ts';
+
+describe('hooks', () => {
+  const host = new DriverHost();
+  const folder = join(host.world, 'etc/freezeframe/hooks.d');
+  const diary = join(host.world, 'diary');
+  let run = 0;
+
+  /** An executable that writes down how it was called, then does `rest`. */
+  const hook = (name: string, rest = '') =>
+    host.file(`etc/freezeframe/hooks.d/${name}`, `#!/bin/bash\necho "${name} $1" >>${diary}\n${rest}\n`, 0o755);
+  const calls = () => (existsSync(diary) ? readFileSync(diary, 'utf8').trim().split('\n') : []);
+  const OK = { code: 'ok', message: '' };
+  /** What the hooks call an engine: a driver whose acts are in the diary too. */
+  const ENGINE = `
+    mysql_detect() { app_found mysql 'Engine 1' ''; APP_DIR[$REPLY]=/engine APP_READY[$REPLY]=1; }
+    mysql_freeze() { echo 'engine freeze' >>${diary}; }
+    mysql_held() { return 0; }
+    mysql_thaw() { echo 'engine thaw' >>${diary}; }`;
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+    rmSync(diary, { force: true });
+    host.extra = '';
+  });
+  after(() => host.dispose());
+
+  const problem = async () => (await host.inspect())[0]?.problem;
+
+  it('are no application when there is none, or none that can be executed', async () => {
+    assert.deepEqual(await host.inspect(), []);
+    host.file('etc/freezeframe/hooks.d/README', 'what belongs here');
+    host.file('etc/freezeframe/hooks.d/10-app.rpmnew', '#!/bin/bash', 0o755);
+    assert.deepEqual(await host.inspect(), []);
+  });
+
+  it('are refused when anybody but root could change one, and the file is named', async () => {
+    const file = hook('10-app');
+    assert.equal(await problem(), '');
+    chmodSync(file, 0o775);
+    assert.match((await problem()) ?? '', /hooks.d\/10-app must belong to root and be writable by nobody else/);
+    chmodSync(file, 0o755);
+    chownSync(file, 65534, 0);
+    assert.match((await problem()) ?? '', /10-app must belong to root/);
+    chownSync(file, 0, 0);
+    chmodSync(folder, 0o777);
+    assert.match((await problem()) ?? '', /hooks.d must belong to root/);
+    chmodSync(folder, 0o755);
+    symlinkSync('/bin/true', join(folder, '20-link'));
+    assert.match((await problem()) ?? '', /20-link is a link/);
+    const { code, message } = await host.freeze(`r${++run}`, 'hooks');
+    assert.equal(code, 'ApplicationRefused');
+    assert.match(message, /20-link is a link/);
+    assert.deepEqual(calls(), [], 'nothing of it was run');
+  });
+
+  it('come in order before the engines, and are released in reverse after them', async () => {
+    hook('20-web');
+    hook('10-app');
+    host.extra = ENGINE;
+    assert.deepEqual(await host.freeze(`r${++run}`, 'hooks,mysql'), OK);
+    assert.deepEqual(calls(), ['10-app freeze', '20-web freeze', 'engine freeze']);
+    const receipt = await host.thaw(`r${run}`);
+    const [, , , ...rest] = calls();
+    assert.deepEqual(
+      rest.filter((call) => !call.endsWith('held')),
+      ['engine thaw', '20-web thaw', '10-app thaw'],
+    );
+    assert.deepEqual(
+      receipt.apps.map(({ driver, held }) => [driver, held]),
+      [
+        ['hooks', true],
+        ['mysql', true],
+      ],
+    );
+    assert.match(receipt.apps[0]?.name ?? '', /^hooks 10-app 20-web$/);
+    assert.ok(receipt.stalledAt !== null && receipt.stalledAt <= (receipt.apps[0]?.lockedAt ?? 0));
+    assert.ok(await host.becomesClear());
+  });
+
+  it('see nothing of the environment but path, run and a directory for their state that lasts until the thaw', async () => {
+    hook(
+      '10-app',
+      `[ $1 != freeze ] || { env | cut -d = -f 1 | sort >${diary}; touch "$FREEZEFRAME_RUNDIR/mine"; }
+      [ $1 != thaw ] || [ -e "$FREEZEFRAME_RUNDIR/mine" ]`,
+    );
+    assert.deepEqual(await host.freeze(`r${++run}`, 'hooks'), OK);
+    const names = calls().filter((name) => !['PWD', 'SHLVL', '_'].includes(name));
+    assert.deepEqual(names, ['FREEZEFRAME_RUN', 'FREEZEFRAME_RUNDIR', 'PATH']);
+    assert.deepEqual((await host.thaw(`r${run}`)).notes, [], 'thaw found its state');
+  });
+
+  it('that refuse end the freeze; every one that was begun is thawed, no other', async () => {
+    hook('10-app');
+    hook('20-web', `[ $1 != freeze ] || { echo 'the queue is stuck'; exit 3; }`);
+    hook('30-late');
+    host.extra = ENGINE;
+    const { code, message } = await host.freeze(`r${++run}`, 'hooks,mysql');
+    assert.equal(code, 'ApplicationRefused');
+    assert.match(message, /20-web refused to freeze \(exit status 3\): the queue is stuck/);
+    assert.ok(await host.becomesClear());
+    assert.deepEqual(calls(), ['10-app freeze', '20-web freeze', '20-web thaw', '10-app thaw']);
+  });
+
+  it('that hang are killed with all that they have started, and thawed', async () => {
+    hook('10-app', `[ $1 != freeze ] || { sleep 987654 & sleep 987654; }`);
+    const { code, message } = await host.freeze(`r${++run}`, 'hooks', { within: 2 });
+    assert.equal(code, 'LockTimeout');
+    assert.match(message, /10-app did not end its freeze in time .* and was killed/);
+    assert.ok(await host.becomesClear());
+    assert.deepEqual(host.processes('sleep 987654'), []);
+    assert.deepEqual(calls(), ['10-app freeze', '10-app thaw']);
+  });
+
+  it('that say that they no longer hold are believed, and a failed thaw hinders no other', async () => {
+    hook('10-app');
+    hook('20-web', `[ $1 != held ] || exit 1; [ $1 != thaw ] || { echo 'no such queue'; exit 1; }`);
+    assert.deepEqual(await host.freeze(`r${++run}`, 'hooks'), OK);
+    const receipt = await host.thaw(`r${run}`);
+    assert.equal(receipt.apps[0]?.held, false);
+    assert.match(receipt.notes.join(), /20-web failed to thaw \(exit status 1\): no such queue/);
+    assert.ok(calls().includes('10-app thaw'));
+  });
+
+  it('are thawed when the holder dies', async () => {
+    hook('10-app');
+    assert.deepEqual(await host.freeze(`r${++run}`, 'hooks'), OK);
+    host.killHolder();
+    assert.ok(await host.becomesClear());
+    assert.ok(calls().includes('10-app thaw'));
+  });
+});
