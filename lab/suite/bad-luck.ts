@@ -152,9 +152,11 @@ const CASES: readonly Case[] = [
     name: 'a freeze that hangs, and comes true when nobody wants it any more',
     async run(stage) {
       await stage.exec(`truncate -s 16M /data3/image; mkfs.ext4 -q /data3/image; mkdir -p /image
-        mount -o loop /data3/image /image; echo dirty >/image/file; sync; echo dirty >/image/file; fsfreeze -f /data3`);
-      await stage.documents.inspect();
-      const { answer } = await stage.documents.beginFreeze({ run: stage.newRun(), lease: 25, within: 10 });
+        mount -o loop /data3/image /image; echo clean >/image/file; sync`);
+      const { uptime } = await stage.documents.inspect();
+      await stage.exec('echo dirty >/image/file; fsfreeze -f /data3');
+      const options = { lease: 25, within: 10, notAfter: Math.floor(uptime) + 25 };
+      const { answer } = await stage.documents.beginFreeze({ run: stage.newRun(), ...options });
       // Long after the freeze was given up on.
       await stage.exec('sleep 30; fsfreeze -u /data3');
       const { error, receipt } = await answer;
@@ -163,7 +165,9 @@ const CASES: readonly Case[] = [
       await stage.documents.inspect();
       refute([
         receipt && 'it says that it is frozen',
-        !['FreezeTimeout', 'AlreadyFrozen'].includes(error?.code ?? '') && `error ${error?.code}: ${error?.message}`,
+        // Even the look at the disks may hang on such a host; then the freeze comes too late when it goes on.
+        !['FreezeTimeout', 'AlreadyFrozen', 'TooLate'].includes(error?.code ?? '') &&
+          `error ${error?.code}: ${error?.message}`,
       ]);
       return `${error?.code}: ${error?.message}`;
     },

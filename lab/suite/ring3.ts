@@ -44,6 +44,8 @@ export async function tryCases(
       const passed = await report.try(part, name, () => run(here));
       if (!passed) report.say(await here.testimony());
       await here.recover();
+      // A case that broke off may have left the host another one.
+      if (!passed) await here.documents.inspect();
     }
   } finally {
     await stage.close();

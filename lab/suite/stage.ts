@@ -193,6 +193,8 @@ mountpoint -q /data || mount /data
 mountpoint -q /data2 || mount /dev/vg0/second /data2
 mountpoint -q /data3 || mount /dev/vg0/third /data3
 rm -f /data3/filler
+for place in /image /new /mirror; do if mountpoint -q $place; then umount $place; fi; done
+rm -f /data3/image
 date -s @NOW >/dev/null
 for ((i = 0; i < 60; i++)); do
   systemctl reset-failed mariadb 2>/dev/null; systemctl start mariadb && mariadb-admin ping >/dev/null 2>&1 && break
