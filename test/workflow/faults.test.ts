@@ -11,7 +11,7 @@ const FAULTS = ['malformed', 'stopped in the middle', 'stopped on entering'];
 
 const { definition } = await synth();
 const tasks = new Set(Object.keys(definition.States).filter((name) => definition.States[name]?.Type === 'Task'));
-const account = await ModelAccount.open({ speed: 20, warm: 6 });
+const account = await ModelAccount.open({ speed: 10, warm: 6 });
 after(() => account.close());
 const theatre = new Theatre(account);
 const lanes = { quick: 8, patient: 1 };
