@@ -40,7 +40,11 @@ export function casesAfter(baselines: readonly Baseline[], tasks: ReadonlySet<st
         state: scenario.mode === 'crash' && state === STATES.createSnapshots ? STATES.createUnfrozen : state,
         fault: { name, plan },
       })),
-      ...DOUBLE.filter(({ needs }) => states.has(needs)).map(({ state, needs, name, plan }) => ({
+      ...DOUBLE.filter(
+        ({ needs, state }) =>
+          states.has(needs) &&
+          (needs !== STATES.freeze || state !== STATES.discard || scenario.onDowngrade === 'discard'),
+      ).map(({ state, needs, name, plan }) => ({
         ...(states.get(needs) as Baseline).played,
         state,
         fault: { name, plan },

@@ -72,8 +72,8 @@ export const OF_THE_RESCUE: readonly (Fault & { readonly state: string })[] = [
   {
     state,
     name: 'stopped, the rescue throttled',
-    plan: stoppedInTheMiddle(state, ({ account, server }) => {
-      account.deployment.lambdas.faults.add({
+    plan: stoppedInTheMiddle(state, ({ account, server, functions }) => {
+      functions({
         state: STATES.thaw,
         nth: [1, 2, 3, 4, 5],
         when: (event) => concerns(account, server, event),
@@ -84,8 +84,8 @@ export const OF_THE_RESCUE: readonly (Fault & { readonly state: string })[] = [
   {
     state,
     name: 'stopped, its history unreadable',
-    plan: stoppedInTheMiddle(state, ({ account, server }) => {
-      account.world.faults.add({
+    plan: stoppedInTheMiddle(state, ({ account, server, calls }) => {
+      calls({
         service: 'states',
         action: 'GetExecutionHistory',
         // Every try of the first look.
@@ -216,7 +216,8 @@ export const ACTS: Record<string, (entry: LogEntry) => boolean> = {
   [STATES.createUnfrozen]: ({ action, input }) => action === 'CreateSnapshots' && !isDryRun(input),
   [STATES.grade]: ({ action }) => action === 'CreateTags',
   [STORE_RECEIPT]: ({ action }) => action === 'PutObject',
-  [STATES.checkSnapshots]: ({ action }) => action === 'DescribeSnapshots',
+  [STATES.checkSnapshots]: ({ action, input }) =>
+    action === 'DescribeSnapshots' && JSON.stringify(input).includes('"snapshot-id"'),
   [STATES.discard]: ({ action }) => action === 'DeleteSnapshot',
 };
 
@@ -235,7 +236,7 @@ function ofFunction(state: string, name: string, fault: (on: Watch) => LambdaFau
   return {
     name,
     plan: (on) => {
-      on.account.deployment.lambdas.faults.add({
+      on.functions({
         state,
         when: (event) => concerns(on.account, on.server, event) && isOfWorkflow(event),
         fault: fault(on),
@@ -256,8 +257,8 @@ function call(
 ): Fault {
   return {
     name,
-    plan: ({ account, server }) => {
-      account.world.faults.add({
+    plan: ({ account, server, calls }) => {
+      calls({
         service,
         action,
         when: (input) => concerns(account, server, input) && when(input),
@@ -270,8 +271,8 @@ function call(
 function create(name: string, fault: CallFault): Fault {
   return {
     name,
-    plan: ({ account, server }) => {
-      account.world.faults.add({
+    plan: ({ account, server, calls }) => {
+      calls({
         service: 'ec2',
         action: 'CreateSnapshots',
         // Once: what comes after is to find the world in order.
@@ -287,7 +288,7 @@ function create(name: string, fault: CallFault): Fault {
 function command(name: string, noun: keyof typeof DOCUMENTS, action: string, fault: CallFault, nth?: number): Fault {
   return {
     name,
-    plan: ({ account, server }) => {
+    plan: ({ account, server, calls }) => {
       const { world, clock } = account;
       let until: number | undefined;
       const isOurs = (input: unknown) => {
@@ -296,7 +297,7 @@ function command(name: string, noun: keyof typeof DOCUMENTS, action: string, fau
           DocumentName ?? world.ssm.invocations.find(({ commandId }) => commandId === CommandId)?.document.name;
         return document === DOCUMENTS[noun] && concerns(account, server, input);
       };
-      world.faults.add({
+      calls({
         service: 'ssm',
         action,
         ...(nth === undefined ? {} : { nth }),

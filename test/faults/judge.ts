@@ -107,9 +107,12 @@ function firstError({ history }: Execution): string | undefined {
   return failed?.state === 'Backup failed' ? 'GradeMissedError' : failed?.error;
 }
 
+/** EC2 takes one snapshot of a volume in this time, so a witness is of one set. */
+const INTERVAL_MS = 15_000;
+
 /** What the host was like when the disks stood still. */
 function provenBy({ host, volumes }: Server, run: Execution, snapshot: Snapshot): GradeName | 'nothing' {
-  const witness = host.witnessed.findLast(({ at }) => at >= snapshot.startedAt && at - snapshot.startedAt < 1_000);
+  const witness = host.witnessed.find(({ at }) => at >= snapshot.startedAt && at - snapshot.startedAt < INTERVAL_MS);
   if (!witness || witness.volumeIds.length !== volumes.length) return 'nothing';
   if (witness.run !== run.name) return 'crash';
   return quietness(host, witness);

@@ -5,7 +5,7 @@ import type { LogEntry } from '../../lab/aws/world.ts';
 import type { ModelAccount, Server } from '../support/model-account.ts';
 import { ACTS, type Fault } from './faults.ts';
 import { judge, type Verdict } from './judge.ts';
-import { concerns, type Detour, type Scenario } from './scenarios.ts';
+import { concerns, type Detour, type Scenario, type Stage } from './scenarios.ts';
 
 export interface Case {
   /** The state that the fault is about. */
@@ -26,12 +26,10 @@ export const titleOf = ({ state, fault, scenario, detour, watchdogAsleep }: Case
   ].join(' · ');
 
 /** Whether the run came to the state that the case is about; a case of the whole run is there from the start. */
-export const cameThere = ({ state }: Case, { run }: Played): boolean => state === 'Backup' || run.path.includes(state);
+export const cameThere = ({ state }: Case, { entered }: Played): boolean => state === 'Backup' || entered.has(state);
 
 /** What a fault can see and do of the run that it strikes. */
-export interface Watch {
-  readonly account: ModelAccount;
-  readonly server: Server;
+export interface Watch extends Stage {
   /** Resolves when the state has done its act the next time. */
   acted(state: string): Promise<void>;
   onEnter(listener: (state: string) => void): void;
@@ -66,12 +64,20 @@ export class Theatre {
     const { account } = this;
     const server = account.launch({ mode: played.scenario.mode, policy: played.scenario.policy });
     if (played.watchdogAsleep) server.host.trouble.watchdogAsleep = true;
-    played.detour.lead({ account, server });
+    // Taken back in the end: every call would ask every fault of every case before.
+    const planned: (() => void)[] = [];
+    const stage: Stage = {
+      account,
+      server,
+      calls: (entry) => keep(planned, account.world.faults.add(entry)),
+      functions: (entry) => keep(planned, account.deployment.lambdas.faults.add(entry)),
+    };
+    const from = account.deployment.lambdas.invocations.length;
+    played.detour.lead(stage);
     const listeners: ((state: string) => void)[] = [];
     let run: Execution | undefined;
     const watch: Watch = {
-      account,
-      server,
+      ...stage,
       get run() {
         return run;
       },
@@ -89,11 +95,12 @@ export class Theatre {
     });
     await run.ended;
     this.#entered.delete(run.arn);
-    await this.#settled(server, run);
+    await this.#settled(server, run, from);
     if (this.#deliveries.get(server.id) === 'never') {
       await this.#swept();
-      await this.#settled(server, run);
+      await this.#settled(server, run, from);
     }
+    for (const takeBack of planned) takeBack();
     const seconds = (performance.now() - startedAt) / 1_000;
     return { run, server, verdict: judge(account, server, run, played), entered, seconds };
   }
@@ -121,20 +128,25 @@ export class Theatre {
   #sweep: Promise<void> | undefined;
 
   /** Until the rescue is done, no function of the run is at work any more, and the lease has had its time. */
-  async #settled(server: Server, run: Execution): Promise<void> {
+  async #settled(server: Server, run: Execution, from: number): Promise<void> {
     const { clock, deployment } = this.account;
     // Events are delivered after whoever waited for the end.
     await clock.sleep(1_000);
     await Promise.all(this.account.rescuesOf(run).map(({ ended }) => ended));
     const isAtWork = () =>
-      deployment.lambdas.invocations.some(
-        ({ event, endedAt }) => endedAt === undefined && concerns(this.account, server, event),
-      );
-    while (isAtWork()) await clock.sleep(500);
+      deployment.lambdas.invocations
+        .slice(from)
+        .some(({ event, endedAt }) => endedAt === undefined && concerns(this.account, server, event));
+    while (isAtWork()) await clock.sleep(2_000);
     const until = clock.now() + LEASE_AND_MARGIN_MS;
     while (server.host.frozen && clock.now() < until) await clock.sleep(500);
   }
 }
+
+const keep = (kept: (() => void)[], takeBack: () => void): (() => void) => {
+  kept.push(takeBack);
+  return takeBack;
+};
 
 /** The tests' policies have leases of 30 s. */
 const LEASE_AND_MARGIN_MS = 32_000;

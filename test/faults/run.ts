@@ -1,7 +1,8 @@
 /**
  * `npm run test:faults`: every fault of every state in every mode, each in a run of its own, and what the world was like
  * after it. Prints a table; exits 1 when a promise was broken. `--json` prints the same for programs, `--only <text>`
- * plays the cases whose title has it.
+ * plays the cases whose title has it, `--speed <n>` lets time pass
+ * n times as fast instead of 20: less on a machine that is busy with something else.
  */
 import { styleText } from 'node:util';
 import { ModelAccount } from '../support/model-account.ts';
@@ -24,11 +25,13 @@ const COLUMNS: readonly string[] = [
   'nothing',
 ];
 const json = process.argv.includes('--json');
-const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : undefined;
+const option = (name: string) =>
+  process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : undefined;
+const only = option('--only');
 const startedAt = Date.now();
 
 const { definition } = await synth();
-const account = await ModelAccount.open({ speed: 20, warm: 8 });
+const account = await ModelAccount.open({ speed: Number(option('--speed') ?? 20), warm: 8 });
 const theatre = new Theatre(account);
 const lanes = { quick: 6, patient: 48 };
 const show = process.stderr.isTTY && !json ? (text: string) => process.stderr.write(`\r\x1b[K${text}`) : () => {};

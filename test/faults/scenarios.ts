@@ -1,4 +1,6 @@
 /** The runs that faults strike: every mode, what becomes of a lesser set, and the detours that lead to every state. */
+import type { Lambdas } from '../../lab/aws/lambda.ts';
+import type { World } from '../../lab/aws/world.ts';
 import type { Mode } from '../../lambdas/shared/names.ts';
 import { SET_TAGS } from '../../lambdas/shared/names.ts';
 import { type ModelAccount, POLICIES, type PolicyName, type Server } from '../support/model-account.ts';
@@ -36,6 +38,9 @@ export interface Detour {
 export interface Stage {
   readonly account: ModelAccount;
   readonly server: Server;
+  /** Plans a fault of a call to AWS, or of a function, for the time of this run. */
+  readonly calls: World['faults']['add'];
+  readonly functions: Lambdas['faults']['add'];
 }
 
 export const DETOURS: readonly Detour[] = [
@@ -47,9 +52,9 @@ export const DETOURS: readonly Detour[] = [
   },
   {
     name: 'after no set could be taken',
-    lead: ({ account, server }) => {
+    lead: ({ account, server, calls }) => {
       refuseFreeze(server);
-      account.world.faults.add({
+      calls({
         service: 'ec2',
         action: 'CreateSnapshots',
         when: (input) => concerns(account, server, input) && !isDryRun(input),
