@@ -33,6 +33,8 @@ export class ModelAccount {
   readonly #store = new MemoryStore();
   #deployment: Deployment | undefined;
   #runs = 0;
+  /** Fast time's timers keep no process alive; an account that is open does. */
+  readonly #alive = setInterval(() => {}, 60_000);
 
   private constructor({ speed = 10, latency }: AccountOptions) {
     this.clock = new FastClock(speed);
@@ -130,6 +132,7 @@ export class ModelAccount {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#alive);
     await this.#deployment?.close();
   }
 
