@@ -127,8 +127,10 @@ export class Lambdas {
       context: context(spec, requestId, Date.now() + timeoutMs),
     });
     for (const timer of timers) clearTimeout(timer);
+    const idle = this.#idle.get(spec.name) ?? [];
+    if (!environment.dead && idle.length >= MOST_IDLE) await environment.kill();
     if (environment.dead) this.#all.delete(environment);
-    else this.#idle.set(spec.name, [...(this.#idle.get(spec.name) ?? []), environment]);
+    else this.#idle.set(spec.name, [...idle, environment]);
     return ending;
   }
 
@@ -236,6 +238,9 @@ export interface LogLine {
   /** The line's content, where it is a JSON document. */
   json?: unknown;
 }
+
+/** Environments of one function that wait for work: each holds some 50 MB. */
+const MOST_IDLE = 10;
 
 /** Limit of a synchronous invocation's event and answer. */
 const MOST_BYTES = 6 * 1024 * 1024;

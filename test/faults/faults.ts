@@ -194,6 +194,7 @@ export const IN_THE_WORLD: readonly (Fault & { readonly state: string; readonly 
   ]),
   { state: STATES.freeze, ...host('freezes slowly', () => ({ freezeMs: 28_000 })) },
   { state: STATES.thaw, ...host('thaws slowly', () => ({ thawMs: 50_000 })) },
+  { state: STATES.createSnapshots, ...host('is thawed by somebody else', () => ({ meltedMounts: ['/srv/data'] })) },
   { state: STATES.createSnapshots, ...whileTaken('holder dies', (host) => host.killHolder()) },
   { state: STATES.createSnapshots, ...whileTaken('host reboots', (host) => host.reboot()) },
   { state: STATES.createSnapshots, ...whileTaken('a write comes through', (host) => host.writeWhileFrozen()) },
