@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Frozen } from './documents.ts';
 import { refute } from './report.ts';
 import type { Case } from './ring3.ts';
-import { type Stage, TCG_ALLOWANCE_SECONDS } from './stage.ts';
+import { CLEARING_SECONDS, type Stage, TCG_ALLOWANCE_SECONDS } from './stage.ts';
 
 const CYCLES = 20;
 
@@ -31,7 +31,7 @@ export const commands: readonly Case[] = [
       name: `freeze cancelled: ${moment}, lease runs out`,
       async run(stage) {
         const { lease, status } = await cancelled(stage, condition);
-        await stage.clean(lease + 2 + TCG_ALLOWANCE_SECONDS);
+        await stage.clean(lease + 2 + TCG_ALLOWANCE_SECONDS + CLEARING_SECONDS);
         return `the command ended ${status}, the lease released all`;
       },
     },
@@ -42,7 +42,7 @@ export const commands: readonly Case[] = [
       async run(stage) {
         const lease = 20;
         const { status } = await stage.documents.freeze({ run: stage.newRun(), lease, timeoutSeconds: seconds });
-        await stage.clean(lease + 2 + TCG_ALLOWANCE_SECONDS);
+        await stage.clean(lease + 2 + TCG_ALLOWANCE_SECONDS + CLEARING_SECONDS);
         return `the command ended ${status}, the lease released all`;
       },
     }),

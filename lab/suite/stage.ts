@@ -12,7 +12,7 @@ import { refute } from './report.ts';
 /** Beyond lease + 2 s, for a processor that is emulated and shared: the host itself says when it let go. */
 export const TCG_ALLOWANCE_SECONDS = 4;
 /** Until all is cleared away as well; nobody is stalled by that. */
-const CLEARING_SECONDS = 15;
+export const CLEARING_SECONDS = 15;
 /** Volumes beside those of the array, empty. */
 const SPARE_VOLUMES = 2;
 const SMALL_VOLUMES = ['second', 'third'];
