@@ -19,6 +19,8 @@ export type Promised = keyof typeof PROMISES;
 export interface Verdict {
   /** What was broken, with what was seen. */
   readonly broken: readonly { readonly promise: Promised; readonly seen: string }[];
+  /** EC2 made a set after the run had ended. */
+  readonly madeLate: boolean;
   /** Who thawed the host: nobody had to when it was never frozen. */
   readonly thawedBy: 'workflow' | 'rescue' | 'host' | 'nobody';
   /** The longest that the host was kept quiet, in seconds of its clock; null without a receipt. */
@@ -51,7 +53,11 @@ export function judge(account: ModelAccount, server: Server, run: Execution, { s
     }
   }
 
-  for (const seen of leaks(run, set, all)) note('leaked', seen);
+  // What EC2 carries out after the run has ended, the run can't know of: it has to say `unproven`, for the prune.
+  const late = set.filter(({ startedAt }) => startedAt > (run.stoppedAt ?? startedAt));
+  if (late.some(({ tags }) => tags.get(SET_TAGS.grade) !== UNPROVEN)) note('leaked', 'a late set claims a grade');
+  const inTime = set.filter((snapshot) => !late.includes(snapshot));
+  for (const seen of leaks(run, inTime, all)) note('leaked', seen);
 
   const first = firstError(run);
   if (run.status === 'FAILED' && run.error !== first) note('wrongError', `${run.error}, the first was ${first}`);
@@ -60,15 +66,15 @@ export function judge(account: ModelAccount, server: Server, run: Execution, { s
 
   if (run.status === 'SUCCEEDED') {
     const wanted = POLICIES[scenario.policy].grade;
-    const whole = server.volumes.every((id) => set.some(({ volumeId }) => volumeId === id));
-    if (!whole || set.length !== server.volumes.length) note('falseGreen', `the set has ${set.length} snapshots`);
-    for (const snapshot of set) {
+    const whole = server.volumes.every((id) => inTime.some(({ volumeId }) => volumeId === id));
+    if (!whole || inTime.length !== server.volumes.length) note('falseGreen', `the set has ${inTime.length} snapshots`);
+    for (const snapshot of inTime) {
       const grades = [snapshot.tags.get(SET_TAGS.grade) ?? 'none', provenBy(server, run, snapshot)];
       if (!grades.every((grade) => isAtMost(wanted, grade))) note('falseGreen', `${snapshot.id} ${grades.join(', ')}`);
     }
     if (!evidence) note('falseGreen', 'no evidence is stored');
   }
-  return { broken, ...howItWasThawed(server, run) };
+  return { broken, madeLate: late.length > 0, ...howItWasThawed(server, run) };
 }
 
 /** A snapshot is leaked when nobody will ever know that it is there, or when the run says that it kept none. */
@@ -86,12 +92,7 @@ function leaks(run: Execution, set: readonly Snapshot[], all: readonly Snapshot[
   const couldNotDelete =
     run.status === 'ABORTED' ||
     run.history.some(({ type, state }) => type === 'StateFailed' && state === STATES.discard);
-  // What EC2 carries out after the run has ended, no state can delete: it says `unproven` too.
-  const inTime = set.filter(({ startedAt }) => startedAt <= (run.stoppedAt ?? startedAt));
-  if (set.length > inTime.length && !(run.status !== 'SUCCEEDED' && set.every(isUnproven))) {
-    found.push('a set that was made after its run, and does not say so');
-  }
-  if (verdict?.keep === false && inTime.length > 0 && !(couldNotDelete && set.every(isUnproven))) {
+  if (verdict?.keep === false && set.length > 0 && !(couldNotDelete && set.every(isUnproven))) {
     found.push(`${set.length} snapshots of a run that kept none`);
   }
   return found;

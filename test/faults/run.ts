@@ -31,9 +31,9 @@ const only = option('--only');
 const startedAt = Date.now();
 
 const { definition } = await synth();
-const account = await ModelAccount.open({ speed: Number(option('--speed') ?? 20), warm: 8 });
+const account = await ModelAccount.open({ speed: Number(option('--speed') ?? 20), warm: 4 });
 const theatre = new Theatre(account);
-const lanes = { quick: 6, patient: 30 };
+const lanes = { quick: 4, patient: 24 };
 const show = process.stderr.isTTY && !json ? (text: string) => process.stderr.write(`\r\x1b[K${text}`) : () => {};
 
 const straight = baselines();
