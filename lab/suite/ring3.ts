@@ -1,4 +1,5 @@
 import type { Account } from '../account.ts';
+import { withDeadline } from '../deadline.ts';
 import type { Choice } from './matrix.ts';
 import type { Report } from './report.ts';
 import { commands } from './ring3-commands.ts';
@@ -12,6 +13,9 @@ export interface Case {
   readonly name: string;
   run(stage: Stage): Promise<string>;
 }
+
+/** A reboot under emulation on a busy machine has taken five minutes. */
+const CASE_DEADLINE_MS = 600_000;
 
 /** The host thaws itself, whatever dies: every fault on a real host under load, with the documents as they ship. */
 export async function ring3(account: Account, report: Report, { only }: Choice): Promise<void> {
@@ -41,7 +45,7 @@ export async function tryCases(
   try {
     for (const { name, run } of cases) {
       const here = stage;
-      const passed = await report.try(part, name, () => run(here));
+      const passed = await report.try(part, name, () => withDeadline(run(here), CASE_DEADLINE_MS, name));
       if (!passed) report.say(await here.testimony());
       await here.recover();
       // A case that broke off may have left the host another one.
