@@ -1,8 +1,8 @@
 /**
  * `npm run test:faults`: every fault of every state in every mode, each in a run of its own, and what the world was like
  * after it. Prints a table; exits 1 when a promise was broken. `--json` prints the same for programs, `--only <text>`
- * plays the cases whose title has it, `--speed <n>` lets time pass
- * n times as fast instead of 20: less on a machine that is busy with something else.
+ * plays the cases whose title has it, `--speed <n>` lets time pass n times as
+ * fast instead of 20: less on a machine that is busy with something else.
  */
 import { styleText } from 'node:util';
 import { ModelAccount } from '../support/model-account.ts';
@@ -33,7 +33,7 @@ const startedAt = Date.now();
 const { definition } = await synth();
 const account = await ModelAccount.open({ speed: Number(option('--speed') ?? 20), warm: 4 });
 const theatre = new Theatre(account);
-const lanes = { quick: 4, patient: 24 };
+const lanes = { quick: 4, patient: 40 };
 const show = process.stderr.isTTY && !json ? (text: string) => process.stderr.write(`\r\x1b[K${text}`) : () => {};
 
 const straight = baselines();
@@ -123,6 +123,8 @@ function print(): void {
     const count = totals[promise] ?? 0;
     console.log(`${name.padEnd(60)}${styleText(count ? 'red' : 'green', String(count))}`);
   }
+  const late = all.filter(({ result }) => result.verdict.madeLate).length;
+  console.log(`sets that EC2 made after their run had ended, which say unproven: ${late}`);
   if (missed.length > 0)
     console.log(styleText('red', `cases that did not come to their state:\n  ${missed.join('\n  ')}`));
   if (untried.length > 0) console.log(styleText('red', `states that no case came to: ${untried.join(', ')}`));
