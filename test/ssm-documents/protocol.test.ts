@@ -244,7 +244,9 @@ describe('the host protocol', { concurrency: 6 }, () => {
         await fc
           .asyncModelRun(() => ({ model, real: host }), steps)
           .catch((error) => {
-            throw new Error(`after\n${host.said.join('\n')}`, { cause: error });
+            throw new Error(`${error instanceof Error ? error.message : error}\nafter\n${host.said.join('\n')}`, {
+              cause: error,
+            });
           });
         if (model.holds) {
           const { run, held, watched } = model.holds;
@@ -254,7 +256,7 @@ describe('the host protocol', { concurrency: 6 }, () => {
         stillForeign(model, host);
         host.dispose();
       });
-      await fc.assert(property, { numRuns: 1, seed: SEED + history, endOnFailure: true });
+      await fc.assert(property, { numRuns: 1, seed: SEED + history, endOnFailure: true, includeErrorInReport: true });
     });
   }
 });

@@ -13,7 +13,6 @@ export type Answer = 'ok' | HostErrorCode | 'killed';
 export class StubHost {
   readonly #world = mkdtempSync(join(tmpdir(), 'freezeframe-stub-'));
   readonly #run = join(this.#world, 'run');
-  readonly #script: string;
   /** Hosts under test share this machine's processes, so no run may have the name of another host's. */
   readonly #unique = `-${randomUUID().slice(0, 8)}`;
   /** What the documents answered, for the message of a failed test. */
@@ -25,7 +24,9 @@ export class StubHost {
     const files = SCRIPTS.filter((file) => file !== 'main.sh').map((file) => bodyOf(readScript(file)));
     const stubs = readFileSync(new URL('stub-host.sh', import.meta.url), 'utf8');
     const place = `FF_RUN=${this.#run} WORLD=${this.#world}`;
-    this.#script = [place, ...files, stubs, bodyOf(readScript('main.sh'))].join('\n');
+    // Once: documents that run at the same time read it.
+    const script = [place, ...files, stubs, bodyOf(readScript('main.sh'))].join('\n');
+    writeFileSync(join(this.#world, 'script'), script);
   }
 
   /** Runs the document Freeze as the agent would; `killAfterMs`: SIGKILL to its process group, as SSM cancels it. */
@@ -142,16 +143,16 @@ export class StubHost {
     });
     const assignments = header.map(([name, value]) => `${name}='${value}'`).join('\n');
     const file = join(this.#world, `${noun}-${Math.random().toString(36).slice(2)}.sh`);
-    writeFileSync(join(this.#world, 'script'), this.#script);
     writeFileSync(file, `set -Eeuo pipefail\n${assignments}\nSCRIPT=$(cat '${this.#world}/script')\neval "$SCRIPT"\n`);
-    const child = spawn('bash', [file], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
+    const child = spawn('bash', [file], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     if (killAfterMs !== undefined) setTimeout(() => killGroup(child), killAfterMs);
-    let stdout = '';
-    child.stdout?.on('data', (chunk) => {
-      stdout += chunk;
-    });
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.on('data', (chunk) => {
+        said += chunk;
+      });
     return new Promise((resolve) => {
-      child.on('close', () => this.said.push(`${noun} ${parameters.RUN}: ${stdout.trim()}`));
+      child.on('close', () => this.said.push(`${noun} ${parameters.RUN}: ${said.trim()}`));
       child.on('close', (code, signal) => resolve({ code, signal }));
     });
   }
