@@ -72,7 +72,6 @@ export class BackupWorkflow extends Construct {
       resultPath: '$.progress',
     }).addRetry(THROTTLED);
     const completed = new sfn.Choice(this, 'Are they completed?');
-    const gradeReached = new sfn.Choice(this, 'Was the grade reached?');
 
     const discard = stepTask(this, STATES.discard, steps.discard, { resultPath: sfn.JsonPath.DISCARD }).addRetry(
       THROTTLED,
@@ -102,9 +101,10 @@ export class BackupWorkflow extends Construct {
     caughtBy(keepSet, '$.storeError', storeReceipt);
 
     keepSet.when(sfn.Condition.booleanEquals('$.verdict.keep', true), wait).otherwise(discard.next(failed));
+    // A run with an error goes to its end in red only now, with its set completed.
     wait.next(checkSnapshots).next(completed);
-    completed.when(sfn.Condition.booleanEquals('$.progress.completed', true), gradeReached).otherwise(wait);
-    gradeReached
+    completed
+      .when(sfn.Condition.booleanEquals('$.progress.completed', false), wait)
       .when(sfn.Condition.or(sfn.Condition.isPresent('$.error'), sfn.Condition.isPresent('$.storeError')), failed)
       .otherwise(complete);
 

@@ -103,6 +103,8 @@ describe('the README', () => {
     const green = pathToComplete(definition.States, definition.StartAt);
     const again = ['Wait for snapshots', 'Check snapshots', 'Are they completed?'];
     assert.ok(again.every((state) => green.includes(state)));
+    // What an idle state costs is paid by every instance every night.
+    assert.ok(green.length <= 14, green.join(' > '));
     assert.ok(
       says('README.md', `makes ${green.length} state transitions, and ${again.length} more for each further look`),
     );

@@ -125,7 +125,7 @@ describe('the run', () => {
     const beforeGreen = Object.entries(states).filter(([, state]) => nextOf(state).includes('Complete'));
     assert.deepEqual(
       beforeGreen.map(([name]) => name),
-      ['Was the grade reached?'],
+      ['Are they completed?'],
     );
   });
 
