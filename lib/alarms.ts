@@ -25,11 +25,11 @@ export class Alarms extends Construct {
     );
   }
 
-  /** An alarm by its name, which is a section of the runbook. */
+  /** An alarm by its name, which is a section of the runbook; its description says where. */
   whenAbove0(name: string, metric: cloudwatch.Metric, { because, periods = 1 }: AlarmReason): void {
     const alarm = new cloudwatch.Alarm(this, name, {
       alarmName: `Freezeframe-${name}`,
-      alarmDescription: because,
+      alarmDescription: `${because} What to do: ${RUNBOOK}#${name.toLowerCase()}`,
       metric: metric.with({ period: Duration.minutes(5), statistic: 'Maximum' }),
       threshold: 0,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -46,6 +46,9 @@ export interface AlarmReason {
   /** Periods of five minutes that it has to last. @default 1 */
   readonly periods?: number;
 }
+
+/** In the repository: where it is hosted, the stack does not know. */
+const RUNBOOK = 'docs/runbook.md';
 
 const ENCRYPTION =
   'CloudWatch cannot publish under the AWS managed key, and what it says is the name and the state of an alarm.';

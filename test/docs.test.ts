@@ -5,9 +5,12 @@ import { dirname, join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import * as budget from '../lambdas/shared/budget.ts';
 import { DOCUMENT_PARAMETERS, HOST_ERRORS, PARAMETER_PATTERNS } from '../lambdas/shared/contracts.ts';
-import { DOCUMENTS, GRADES, MODES, USER_TAGS } from '../lambdas/shared/names.ts';
+import * as errors from '../lambdas/shared/errors.ts';
+
+import { BACKUP, DOCUMENTS, GRADES, MODES, THAW_RESCUE, USER_TAGS } from '../lambdas/shared/names.ts';
 import { PlanError, parsePlan } from '../lib/plan.ts';
-import { type State, synth } from './support/synth.ts';
+import { EVERY_OPTION } from './support/every-option.ts';
+import { resourcesOf, type State, synth } from './support/synth.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const PAGES = [
@@ -110,22 +113,14 @@ describe('the README', () => {
     );
   });
 
-  it('explains exactly the keys that the plan takes', () => {
-    const policy = 'policies.<name>';
-    const keys = keysOf({}, (part) => part).flatMap((key) =>
-      key === 'policies'
-        ? keysOf({}, (part) => ({ policies: { nightly: part } })).map((each) => `${policy}.${each}`)
-        : [key],
+  it('explains exactly the keys that the plan takes', () =>
+    assert.deepEqual(column('README.md', 'Key').sort(), planKeys().sort()));
+
+  it('explains no key that the plan with every option, which cdk-nag is asked about, does without', () => {
+    const used = Object.entries(EVERY_OPTION).flatMap(([key, value]) =>
+      key === 'policies' ? Object.values(value).flatMap((policy) => leavesOf(policy, 'policies.<name>')) : [key],
     );
-    const leaves = keys.flatMap((key) => {
-      const block = key.slice(policy.length + 1);
-      if (!['freeze', 'retain', 'lock', 'copyTo'].includes(block)) return [key];
-      const list = block === 'copyTo';
-      return keysOf({}, (part) => ({ policies: { nightly: { [block]: list ? [part] : part } } })).map(
-        (each) => `${key}${list ? '[]' : ''}.${each}`,
-      );
-    });
-    assert.deepEqual(column('README.md', 'Key').sort(), leaves.sort());
+    assert.deepEqual([...new Set(used)].sort(), planKeys().sort());
   });
 
   it('quotes a fault of a plan as it is told', () => {
@@ -204,6 +199,80 @@ describe('the host contract', () => {
     assert.deepEqual(Object.fromEntries(documented), Object.fromEntries(actual));
   });
 });
+
+describe('the runbook', async () => {
+  const page = 'docs/runbook.md';
+  const resources = resourcesOf(EVERY_OPTION);
+  const alarms = async () =>
+    Object.values(await resources)
+      .filter(({ Type }) => Type === 'AWS::CloudWatch::Alarm')
+      .map(({ Properties }) => Properties as { AlarmName: string; AlarmDescription: string });
+  const sections = text(page)
+    .split(/^## /m)
+    .slice(1)
+    .map((section) => ({ title: section.slice(0, section.indexOf('\n')), section }))
+    .filter(({ title }) => !title.endsWith('?'));
+
+  it('has a section for each alarm, and for no other', async () =>
+    assert.deepEqual(
+      sections.map(({ title }) => `Freezeframe-${title}`).sort(),
+      (await alarms()).map(({ AlarmName }) => AlarmName).sort(),
+    ));
+
+  it('is where the description of each alarm leads', async () => {
+    for (const { AlarmName, AlarmDescription } of await alarms()) {
+      const link = `${page}#${anchor(AlarmName.replace('Freezeframe-', ''))}`;
+      assert.ok(AlarmDescription.endsWith(` ${link}`), `${AlarmName}: ${AlarmDescription}`);
+    }
+  });
+
+  it('says of each what it means, what to look at and what to do, with commands', () => {
+    for (const { title, section } of sections) {
+      const parts = [...section.matchAll(/^\*\*(.*)\.\*\*/gm)].map(([, part]) => part);
+      assert.deepEqual(parts, ['What it means', 'What to look at', 'What to do'], title);
+      assert.match(section, /^```\n[^`]*aws /m, title);
+    }
+  });
+
+  it('names only resources, documents, state machines and errors that there are', async () => {
+    const ids = Object.keys(await resources);
+    for (const id of matches(page, /starts_with\(LogicalResourceId,'(\w+)'\)/g)) {
+      assert.ok(
+        ids.some((each) => each.startsWith(id)),
+        id,
+      );
+    }
+    const names = [...Object.values(DOCUMENTS), BACKUP, THAW_RESCUE] as string[];
+    for (const name of matches(page, /\b(Freezeframe-\w+)/g)) assert.ok(names.includes(name), name);
+    const known = [...Object.keys(errors), ...errors.HOST_ERROR_NAMES];
+    for (const error of matches(page, /`(\w+Error)`/g)) assert.ok(known.includes(error), error);
+  });
+});
+
+/** Every key of the plan, a list's by `[]`. */
+function planKeys(): string[] {
+  const policy = 'policies.<name>';
+  const keys = keysOf({}, (part) => part).flatMap((key) =>
+    key === 'policies'
+      ? keysOf({}, (part) => ({ policies: { nightly: part } })).map((each) => `${policy}.${each}`)
+      : [key],
+  );
+  return keys.flatMap((key) => {
+    const block = key.slice(policy.length + 1);
+    if (!['freeze', 'retain', 'lock', 'copyTo'].includes(block)) return [key];
+    const list = block === 'copyTo';
+    return keysOf({}, (part) => ({ policies: { nightly: { [block]: list ? [part] : part } } })).map(
+      (each) => `${key}${list ? '[]' : ''}.${each}`,
+    );
+  });
+}
+
+/** The keys that a part of a plan uses. */
+function leavesOf(value: unknown, path: string): string[] {
+  if (Array.isArray(value)) return value.flatMap((each) => leavesOf(each, `${path}[]`));
+  if (typeof value !== 'object' || value === null) return [path];
+  return Object.entries(value).flatMap(([key, each]) => leavesOf(each, `${path}.${key}`));
+}
 
 /** The keys that a part of the plan takes: the parser names them when it meets one that it does not know. */
 function keysOf(

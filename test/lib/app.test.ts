@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { EVERY_OPTION } from '../support/every-option.ts';
 import { synth } from '../support/synth.ts';
 
 const { resources } = await synth();
@@ -31,10 +32,16 @@ function runApp(freezeframe: unknown) {
 }
 
 describe('the app', () => {
-  it('synthesises without a finding of cdk-nag or of the template validation', () => {
-    const { status, stdout, stderr } = runApp(context.freezeframe);
-    assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
-  });
+  for (const [title, plan] of [
+    ['as it comes', context.freezeframe],
+    ['with somebody to notify', { ...context.freezeframe, notify: 'ops@example.com' }],
+    ['with every option of the plan', EVERY_OPTION],
+  ]) {
+    it(`synthesises ${title} without a finding of cdk-nag or of the template validation`, () => {
+      const { status, stdout, stderr } = runApp(plan);
+      assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
+    });
+  }
 
   it('tells a wrong plan in plain lines, without a stack trace, and fails', () => {
     const { status, stderr } = runApp({ policies: { nightly: { schedule: 'rate(1 day)', retain: {}, grad: 1 } } });

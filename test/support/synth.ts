@@ -82,9 +82,15 @@ export async function synthesised(plan?: object, outdir?: string): Promise<App> 
   return app;
 }
 
+/** The resources of the template that another plan makes. */
+export async function resourcesOf(plan: object): Promise<Readonly<Record<string, Resource>>> {
+  return templateOf(await synthesised(plan)).toJSON().Resources;
+}
+
+const templateOf = (app: App): Template => Template.fromStack(app.node.findChild(STACK) as Stack);
+
 async function synthOnce(): Promise<Synthesised> {
-  const app = await synthesised();
-  const template = Template.fromStack(app.node.findChild(STACK) as Stack);
+  const template = templateOf(await synthesised());
   const resources: Record<string, Resource> = template.toJSON().Resources;
   const resolve = resolver(resources);
   const definitionOf = (name: string) =>

@@ -1,0 +1,25 @@
+/** A plan that uses every key that there is: what a deployment may make of any plan, it makes of this one. */
+export const EVERY_OPTION = {
+  policies: {
+    nightly: {
+      schedule: 'cron(0 3 * * ? *)',
+      timeZone: 'Europe/Berlin',
+      grade: 'application',
+      onDowngrade: 'keep',
+      freeze: { leaseSeconds: 30 },
+      retain: { last: 3, daily: 7, weekly: 4, monthly: 12, yearly: 2 },
+      lock: { mode: 'governance', days: 7 },
+      copyTo: [
+        { region: 'eu-west-1' },
+        {
+          region: 'eu-north-1',
+          account: '210987654321',
+          kmsKeyArn: 'arn:aws:kms:eu-north-1:210987654321:key/01234567-89ab-cdef-0123-456789abcdef',
+        },
+      ],
+    },
+    hourly: { schedule: 'rate(1 hour)', grade: 'filesystem', onDowngrade: 'discard', retain: { last: 24 } },
+    kept: { schedule: 'rate(7 days)', retain: { yearly: 10 }, lock: { mode: 'compliance', days: 365 } },
+  },
+  notify: 'ops@example.com',
+};
