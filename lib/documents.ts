@@ -124,7 +124,7 @@ const PARAMETER_DESCRIPTIONS: Record<ParameterName | keyof typeof DLM_PARAMETERS
   NotAfter: 'Uptime of the host in seconds after which a late freeze refuses to start.',
   BootId: 'Boot id of the host as Inspect saw it.',
   Topology: 'Hash of the topology as Inspect saw it.',
-  Why: 'Who asks for the thaw.',
+  Why: 'Who asks for the thaw: asked (after the set), or another, who knows of none.',
   executionId: 'Id that Data Lifecycle Manager gives an execution.',
   command: 'Which of its scripts Data Lifecycle Manager runs; dry-run changes nothing.',
 };

@@ -116,7 +116,7 @@ const missesOfHolding = (input: GradeInput, set: TakenSet): Miss[] => {
 const thawedEarly = ({ thawedBy, leaseSeconds }: Receipt): string =>
   ({
     asked: '',
-    rescue: 'the host was thawed by the rescue, which knows nothing of the set',
+    rescue: 'the host was thawed without a set, by the run itself or by its rescue',
     hand: 'somebody thawed the host by hand',
     lease: `the host thawed by itself when the lease of ${leaseSeconds} s was over`,
     watchdog: "the host's watchdog thawed it, since the holder of the freeze had died or hung",

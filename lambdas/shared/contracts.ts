@@ -43,7 +43,7 @@ export const PARAMETER_PATTERNS = {
   BootId: '^[0-9a-f-]{36}$',
   /** SHA-256 of the topology and the applications as Inspect saw them. */
   Topology: '^[0-9a-f]{64}$',
-  /** Who asks for the thaw. */
+  /** Who asks for the thaw: `asked` is the run itself with its set, and no other word may close a backup as successful. */
   Why: '^(asked|rescue|sweep|hand)$',
 } as const;
 export type ParameterName = keyof typeof PARAMETER_PATTERNS;
@@ -213,8 +213,8 @@ export const Receipt = z.object({
   thawAskedAt: z.nullable(Uptime),
   thawedAt: z.nullable(Uptime),
   /**
-   * `asked`: by the run itself, after its set; `rescue`: in its place; `hand`: by a person on the host; `lease`: it ran
-   * out; `watchdog`: the holder died or hung; `error`: the freeze failed.
+   * `asked`: by the run itself, after its set; `rescue`: without one, by the run or in its place; `hand`: by a person on the
+   * host; `lease`: it ran out; `watchdog`: the holder died or hung; `error`: the freeze failed.
    */
   thawedBy: z.nullable(z.enum(['asked', 'rescue', 'hand', 'lease', 'watchdog', 'error'])),
   /** Wall clock at frozenAt, seconds since 1970, for people. */
@@ -357,8 +357,10 @@ export const ThawInput = z.object({
   run: RunId,
   instanceId: InstanceId,
   documents: z.optional(z.object({ thaw: PinnedDocument })),
-  /** Who asks; a run's own `why` is something else. */
-  askedBy: z._default(z.enum(['asked', 'rescue', 'sweep', 'hand']), 'asked'),
+  /** The set, where *Create snapshots* has answered with one. */
+  snapshots: z.optional(z.unknown()),
+  /** Who asks in the run's place; a run's own `why` is something else. */
+  askedBy: z.optional(z.enum(['rescue', 'sweep', 'hand'])),
 });
 export type ThawInput = z.infer<typeof ThawInput>;
 

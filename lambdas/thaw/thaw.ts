@@ -6,7 +6,7 @@ import { type CommandChannel, runCommand } from '../shared/run-command.ts';
 
 /** Thaws what this run froze, if it did, and brings back the receipt. As often as it takes: the document is idempotent. */
 export const thaw = async (
-  { run, instanceId, documents, askedBy }: ThawInput,
+  { run, instanceId, documents, snapshots, askedBy }: ThawInput,
   host: CommandChannel,
   clock: Clock,
 ): Promise<Thawed> => {
@@ -17,7 +17,7 @@ export const thaw = async (
       document: DOCUMENTS.thaw,
       pinned: documents?.thaw,
       instanceId,
-      parameters: { Run: run, Why: askedBy },
+      parameters: { Run: run, Why: askedBy ?? (snapshots === undefined ? WITHOUT_A_SET : 'asked') },
       comment: `Freezeframe run ${run}`,
     },
     ThawAnswer,
@@ -25,3 +25,9 @@ export const thaw = async (
   );
   return { sentAt, bootId: answer.bootId, receipt: answer.receipt };
 };
+
+/**
+ * Applications that keep a catalogue of backups close this one as successful after `asked` alone. Not a word of its own: a
+ * run in progress may be pinned to a document that does not know it yet, and would not be thawed.
+ */
+const WITHOUT_A_SET = 'rescue';

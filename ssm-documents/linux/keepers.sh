@@ -4,7 +4,7 @@
 # in it hangs alone, and several quiet down side by side. It reads orders and answers in lines:
 #   freeze  →  stalled CS, then  locked CS POSITION  or  fault CODE TEXT
 #   held    →  held yes | held no
-#   thaw WHO  →  released CS       (WHO asked for the thaw, as the receipt has it: only `asked` comes after the set)
+#   thaw WHO  →  released CS       (WHO asked for the thaw, as the receipt has it: only after `asked` is there a set)
 # The end of its orders means that the holder is gone: it lets go by itself.
 
 KEEPER_PID=() KEEPER_IN=() KEEPER_OUT=()

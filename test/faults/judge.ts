@@ -13,6 +13,7 @@ export const PROMISES = {
   leaked: 'leaked snapshots',
   wrongError: 'wrong final errors',
   falseGreen: 'green runs that missed their grade',
+  falseRecord: 'backups that an application recorded without a set',
 } as const;
 export type Promised = keyof typeof PROMISES;
 
@@ -45,6 +46,10 @@ export function judge(account: ModelAccount, server: Server, run: Execution, { s
     const proven = provenBy(server, run, snapshot);
     if (claimed !== UNPROVEN && !isAtMost(claimed, proven)) note('falseGrade', `${snapshot.id} ${claimed} > ${proven}`);
   }
+  // A set of the thawed host is none of the application's.
+  const recorded = host.catalogue.some((each) => each.run === run.name && each.successful);
+  if (recorded && !host.witnessed.some((each) => each.run === run.name)) note('falseRecord', 'closed as successful');
+
   const evidence = account.evidenceOf(server, run.name);
   for (const { snapshotId } of evidence?.grade ? evidence.snapshots : []) {
     const snapshot = all.find(({ id }) => id === snapshotId);
@@ -150,6 +155,9 @@ const isAtMost = (grade: string, limit: string): boolean =>
 function howItWasThawed({ host }: Server, run: Execution): Pick<Verdict, 'thawedBy' | 'quietSeconds'> {
   const receipt = host.receipt(run.name);
   if (!receipt || receipt.thawedAt === null) return { thawedBy: 'nobody', quietSeconds: null };
-  const thawedBy = ({ asked: 'workflow', rescue: 'rescue' } as const)[receipt.thawedBy as string] ?? 'host';
+  // Without a set the run asks by the word of its rescue.
+  const left = run.history.find(({ type, state }) => type === 'StateExited' && state === STATES.thaw);
+  const withoutSet = (left?.output as { thawed?: object } | undefined)?.thawed ? 'workflow' : 'rescue';
+  const thawedBy = ({ asked: 'workflow', rescue: withoutSet } as const)[receipt.thawedBy as string] ?? 'host';
   return { thawedBy, quietSeconds: receipt.thawedAt - receipt.armedAt };
 }

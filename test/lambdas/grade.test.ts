@@ -94,7 +94,7 @@ const rows: Record<string, Row[]> = {
       'a thaw by the rescue may have come before the set',
       gradeInput({}, receipt({ thawedBy: 'rescue' })),
       'crash',
-      /by the rescue/,
+      /without a set, by the run itself or by its rescue/,
     ],
     ['a thaw by hand may have come before the set', gradeInput({}, receipt({ thawedBy: 'hand' })), 'crash', /by hand/],
     ["another run's receipt proves nothing", gradeInput({}, receipt({ run: 'other' })), 'crash', /another run/],

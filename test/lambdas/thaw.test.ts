@@ -27,7 +27,7 @@ describe('Thaw', () => {
       documents: { thaw: { version: '8', hash: 'e' } },
       mode: 7,
     });
-    assert.equal(parsed.askedBy, 'asked');
+    assert.equal(parsed.askedBy, undefined);
   });
 
   test('a rescue that knows only run and instance thaws with the default version', async () => {
@@ -35,6 +35,18 @@ describe('Thaw', () => {
     await thaw(ThawInput.parse({ run: RUN, instanceId: INSTANCE, askedBy: 'rescue' }), host, host.clock);
     assert.equal(host.first.pinned, undefined);
     assert.deepEqual(host.first.parameters, { Run: RUN, Why: 'rescue' });
+  });
+
+  test('only a run with a set asks by the word after which applications record a backup', async () => {
+    for (const [input, word] of [
+      [gradeInput(), 'asked'],
+      [gradeInput({ snapshots: undefined }), 'rescue'],
+      [{ ...gradeInput(), askedBy: 'hand' }, 'hand'],
+    ] as const) {
+      const host = ssm().next({ answer });
+      await thaw(ThawInput.parse(input), host, host.clock);
+      assert.equal(host.first.parameters.Why, word);
+    }
   });
 
   test('a host that never froze thaws as well, with no receipt', async () => {

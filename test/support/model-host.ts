@@ -28,6 +28,8 @@ export class ModelHost implements Agent {
   readonly trouble: Trouble = {};
   /** Sets that were taken of this host's volumes, with what was quiet at that very moment. */
   readonly witnessed: Witnessed[] = [];
+  /** What the applications have written down of each freeze, as SAP HANA does: a backup, or none. */
+  readonly catalogue: { readonly run: string; readonly successful: boolean }[] = [];
   /** Documents that came, in the order of their start. */
   readonly steps: AgentStep[] = [];
   readonly #clock: Clock;
@@ -315,7 +317,7 @@ export class ModelHost implements Agent {
       snapshot.usedPercent = this.trouble.lvmOverflow ? 100 : 3;
       snapshot.removed = true;
     }
-    this.#releaseApps(freeze);
+    this.#releaseApps(freeze, by);
     receipt.releasedAt ??= this.uptime;
     receipt.thawedAt = this.uptime;
     receipt.thawedBy = by;
@@ -324,9 +326,10 @@ export class ModelHost implements Agent {
     this.#active = undefined;
   }
 
-  #releaseApps(freeze: Freeze): void {
+  #releaseApps(freeze: Freeze, by?: Receipt['thawedBy']): void {
     for (const app of freeze.receipt.apps) {
       if (app.releasedAt !== null) continue;
+      this.catalogue.push({ run: freeze.receipt.run, successful: by === 'asked' });
       app.held = !freeze.lost && !(this.trouble.lostLocks ?? []).includes(app.driver);
       app.releasedAt = this.uptime;
     }

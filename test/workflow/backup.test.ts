@@ -79,6 +79,7 @@ describe('Backup', { concurrency: 5, timeout: 60_000 }, () => {
       const windowMs = Number(account.snapshotsOf(run.name)[0]?.tags.get(SET_TAGS.windowMs));
       assert.ok(windowMs > 0 && windowMs < 15_000, `${windowMs} ms`);
       assert.ok(server.host.witnessed.every(({ filesystems }) => filesystems.length > 0));
+      assert.deepEqual(server.host.catalogue, [{ run: run.name, successful: true }]);
     });
   });
 
@@ -423,6 +424,7 @@ describe('Backup', { concurrency: 5, timeout: 60_000 }, () => {
       const run = await account.backup(server);
       assertRed(run, STATES.createSnapshots, 'ThrottledError', /throttled/);
       assert.deepEqual(grades(run), ['crash']);
+      assert.deepEqual(server.host.catalogue, [{ run: run.name, successful: false }], 'no backup was recorded');
       assertReleased(server);
     });
 

@@ -3,7 +3,8 @@
 # The user's own: executables in /etc/freezeframe/hooks.d, called with freeze, held or thaw. They quiet what writes into
 # the databases, so they come before them and are released after them; all together they are one application.
 #
-# In the order of their names, thawed in reverse. Whoever's freeze was begun is thawed, whatever came of it.
+# In the order of their names, thawed in reverse. Whoever's freeze was begun is thawed, whatever came of it, and told who
+# asked for it: only after `asked` is there a set.
 
 # Centiseconds that the holder waits for all of them, at the question whether they hold and at the release.
 HOOKS_PATIENCE=800
@@ -130,7 +131,7 @@ hook_run() {
   rm -f "$said"
   mkfifo "$said" && exec {pipe}<>"$said" || return 1
   set -m
-  (spawn env -i "PATH=$PATH" "FREEZEFRAME_RUN=$RUN" "FREEZEFRAME_RUNDIR=$directory" "$file" "$action") </dev/null >"$said" 2>&1 &
+  (spawn env -i "PATH=$PATH" "FREEZEFRAME_RUN=$RUN" "FREEZEFRAME_RUNDIR=$directory" "FREEZEFRAME_THAWED_BY=${THAWED_BY:-}" "$file" "$action") </dev/null >"$said" 2>&1 &
   pid=$!
   set +m
   echo "$pid" >"$ACTIVE/hooks/pid" || true

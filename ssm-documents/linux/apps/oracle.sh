@@ -123,7 +123,7 @@ ORACLE_BARE=()
 
 oracle_thaw() {
   # For RECOVER … SNAPSHOT TIME (12c): any moment after the set was taken, in the database's time zone.
-  if oracle_say "$1" 2 "select to_char(sysdate, 'YYYY-MM-DD HH24:MI:SS') from dual;"; then
+  if [ "${THAWED_BY:-}" = asked ] && oracle_say "$1" 2 "select to_char(sysdate, 'YYYY-MM-DD HH24:MI:SS') from dual;"; then
     note "${APP_NAME[$1]}: released after SNAPSHOT TIME '$REPLY'"
   fi
   if is_taken "$1" && oracle_say "$1" 8 'alter database end backup;'; then

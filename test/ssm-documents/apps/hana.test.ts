@@ -18,6 +18,7 @@ keepsItsWord(engine, {
 for (const [who, verdict] of [
   ['asked', "1732270000001 SUCCESSFUL 'freezeframe run-1'"],
   ['lease', "1732270000001 UNSUCCESSFUL 'freezeframe run-1: no snapshot set'"],
+  // Also the word of a run that has no set.
   ['rescue', "1732270000001 UNSUCCESSFUL 'freezeframe run-1: no snapshot set'"],
   // lvm-snapshot lets go before there is a set.
   ['', "1732270000001 UNSUCCESSFUL 'freezeframe run-1: no snapshot set'"],

@@ -87,12 +87,12 @@ describe('hooks', () => {
     hook(
       '10-app',
       `[ $1 != freeze ] || { env | cut -d = -f 1 | sort >${diary}; touch "$FREEZEFRAME_RUNDIR/mine"; }
-      [ $1 != thaw ] || [ -e "$FREEZEFRAME_RUNDIR/mine" ]`,
+      [ $1 != thaw ] || [[ -e "$FREEZEFRAME_RUNDIR/mine" && "$FREEZEFRAME_THAWED_BY" == asked ]]`,
     );
     assert.deepEqual(await host.freeze(`r${++run}`, 'hooks'), OK);
     const names = calls().filter((name) => !['PWD', 'SHLVL', '_'].includes(name));
-    assert.deepEqual(names, ['FREEZEFRAME_RUN', 'FREEZEFRAME_RUNDIR', 'PATH']);
-    assert.deepEqual((await host.thaw(`r${run}`)).notes, [], 'thaw found its state');
+    assert.deepEqual(names, ['FREEZEFRAME_RUN', 'FREEZEFRAME_RUNDIR', 'FREEZEFRAME_THAWED_BY', 'PATH']);
+    assert.deepEqual((await host.thaw(`r${run}`)).notes, [], 'thaw found its state, and that there is a set');
   });
 
   it('that refuse end the freeze; every one that was begun is thawed, no other', async () => {

@@ -22,6 +22,8 @@ it('the moment after the set is noted, for RECOVER … SNAPSHOT TIME', async () 
   using server = new StandIn(engine);
   const { notes } = await server.run('freeze; release asked');
   assert.ok(notes.some((note) => note.includes("SNAPSHOT TIME '2026-11-22 10:00:00'")));
+  const without = await server.run('freeze; release rescue');
+  assert.ok(!without.notes.some((note) => note.includes('SNAPSHOT TIME')), 'there is no set');
 });
 
 it('without ARCHIVELOG there is no backup mode: it is said, and nothing is proven', async () => {
