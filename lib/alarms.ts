@@ -1,6 +1,7 @@
-import { Duration, Validations } from 'aws-cdk-lib';
+import { ArnFormat, Duration, Stack, Validations } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as actions from 'aws-cdk-lib/aws-cloudwatch-actions';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import * as subscriptions from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
@@ -18,6 +19,16 @@ export class Alarms extends Construct {
     super(scope, id);
     if (notify === undefined) return;
     this.topic = new sns.Topic(this, 'Topic', { displayName: 'Freezeframe', enforceSSL: true });
+    // The policy that denies plain text takes the place of the topic's own, which would let CloudWatch publish.
+    this.topic.addToResourcePolicy(
+      new iam.PolicyStatement({
+        sid: 'AlarmsOfFreezeframe',
+        principals: [new iam.ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [this.topic.topicArn],
+        conditions: { ArnLike: { 'aws:SourceArn': alarmArn(this, '*') } },
+      }),
+    );
     this.topic.addSubscription(new subscriptions.EmailSubscription(notify));
     Validations.of(this.topic).acknowledge(
       { id: 'AwsSolutions-SNS2', reason: ENCRYPTION },
@@ -28,7 +39,7 @@ export class Alarms extends Construct {
   /** An alarm by its name, which is a section of the runbook; its description says where. */
   whenAbove0(name: string, metric: cloudwatch.Metric, { because, periods = 1 }: AlarmReason): void {
     const alarm = new cloudwatch.Alarm(this, name, {
-      alarmName: `Freezeframe-${name}`,
+      alarmName: PREFIX + name,
       alarmDescription: `${because} What to do: ${RUNBOOK}#${name.toLowerCase()}`,
       metric: metric.with({ period: Duration.minutes(5), statistic: 'Maximum' }),
       threshold: 0,
@@ -46,6 +57,16 @@ export interface AlarmReason {
   /** Periods of five minutes that it has to last. @default 1 */
   readonly periods?: number;
 }
+
+const PREFIX = 'Freezeframe-';
+
+const alarmArn = (scope: Construct, name: string): string =>
+  Stack.of(scope).formatArn({
+    service: 'cloudwatch',
+    resource: 'alarm',
+    resourceName: PREFIX + name,
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
 
 /** In the repository: where it is hosted, the stack does not know. */
 const RUNBOOK = 'docs/runbook.md';
