@@ -44,14 +44,21 @@ const TimeZone = z
 
 const count = wholeNumber('a whole number of sets, 0 or more', 0).default(0);
 
-const Retain = block('what to keep: last, daily, weekly, monthly, yearly', {
+/** Any one of these keeps sets of an instance that is backed up. */
+const KEEPS = ['last', 'daily', 'weekly', 'monthly', 'yearly', 'days'] as const;
+
+const Retain = block('what to keep: last, daily, weekly, monthly, yearly, days', {
   last: count,
   daily: count,
   weekly: count,
   monthly: count,
   yearly: count,
-}).refine((retain) => Object.values(retain).some((sets) => sets > 0), {
-  error: 'at least one of last, daily, weekly, monthly, yearly above 0: this policy would keep nothing',
+  /** Every set that is younger is kept, whatever the counts say. */
+  days: wholeNumber('a whole number of days, 0 or more', 0).default(0),
+  /** How long a terminated instance keeps its last set. */
+  finalDays: wholeNumber('a whole number of days, 0 or more', 0).default(365),
+}).refine((retain) => KEEPS.some((key) => retain[key] > 0), {
+  error: `at least one of ${KEEPS.join(', ')} above 0: this policy would keep nothing`,
 });
 
 const Lock = block('a lock: { "mode": "governance", "days": 7 }', {

@@ -78,7 +78,7 @@ describe('a wrong plan stops the synth with one line that names the place, the v
     [
       'a misspelt kind of retention',
       withPolicy({ retain: { last: 1, dayly: 7 } }),
-      `${nightly}.retain.dayly: got 7 under an unknown key; expected one of last, daily, weekly, monthly, yearly`,
+      `${nightly}.retain.dayly: got 7 under an unknown key; expected one of last, daily, weekly, monthly, yearly, days, finalDays`,
     ],
     [
       'no schedule',
@@ -133,12 +133,12 @@ describe('a wrong plan stops the synth with one line that names the place, the v
     [
       'retention of nothing',
       withPolicy({ retain: { daily: 0 } }),
-      `${nightly}.retain: got {"daily":0}; expected at least one of last, daily, weekly, monthly, yearly above 0: this policy would keep nothing`,
+      `${nightly}.retain: got {"daily":0}; expected at least one of last, daily, weekly, monthly, yearly, days above 0: this policy would keep nothing`,
     ],
     [
       'no retention',
       withPolicy({ retain: undefined }),
-      `${nightly}.retain: got nothing; expected what to keep: last, daily, weekly, monthly, yearly`,
+      `${nightly}.retain: got nothing; expected what to keep: last, daily, weekly, monthly, yearly, days`,
     ],
     [
       'a negative retention',
@@ -240,7 +240,7 @@ describe('a plan', () => {
           grade: 'application',
           onDowngrade: 'keep',
           freeze: { leaseSeconds: 30 },
-          retain: { last: 3, daily: 0, weekly: 0, monthly: 0, yearly: 0 },
+          retain: { last: 3, daily: 0, weekly: 0, monthly: 0, yearly: 0, days: 0, finalDays: 365 },
           copyTo: [],
         },
       },
