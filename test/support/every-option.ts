@@ -19,7 +19,7 @@ export const EVERY_OPTION = {
       ],
     },
     hourly: { schedule: 'rate(1 hour)', grade: 'filesystem', onDowngrade: 'discard', retain: { last: 24 } },
-    kept: { schedule: 'rate(7 days)', retain: { yearly: 10 }, lock: { mode: 'compliance'', days: 365 } },
+    kept: { schedule: 'rate(7 days)', retain: { yearly: 10 }, lock: { mode: 'compliance', days: 365 } },
   },
   notify: 'ops@example.com',
 };
