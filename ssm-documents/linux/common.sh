@@ -35,9 +35,10 @@ seconds_of_cs() {
 # it ends a read in the middle of a line. What came of the line by then is kept for the next call.
 HEARD=()
 hear() {
-  local part='' code=0
-  IFS= read -r -t "$2" -u "$1" part || code=$?
-  HEARD[$1]=${HEARD[$1]:-}$part
+  # Into REPLY, which takes the line as it is: a trap that interrupts `IFS= read` would run without separators.
+  local REPLY='' code=0
+  read -r -t "$2" -u "$1" || code=$?
+  HEARD[$1]=${HEARD[$1]:-}$REPLY
   if [ "$code" != 0 ]; then return "$code"; fi
   LINE=${HEARD[$1]} HEARD[$1]=''
 }

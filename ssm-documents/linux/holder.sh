@@ -106,6 +106,8 @@ holder_waits() {
 
 # The one way out: release, prove, answer whoever still waits.
 holder_ends() {
+  # Whatever was interrupted may have had separators of its own.
+  local IFS=$' \t\n'
   trap '' TERM INT HUP
   set +e
   if [ -z "$THAWED_BY" ]; then THAWED_BY=error; fi

@@ -191,6 +191,7 @@ keeper_main() {
 }
 
 keeper_ends() {
+  local IFS=$' \t\n'
   trap '' TERM INT HUP PIPE
   set +e
   "${APP_DRIVER[$KEEPER_OF]}_thaw" "$KEEPER_OF"

@@ -88,6 +88,20 @@ class KillHolder implements Command {
   toString = () => 'kill -9 of the holder';
 }
 
+/** As systemd stops the unit: every process of it is told to end, at once. The holder itself lets go, and says so. */
+class StopHolder implements Command {
+  check = ({ holds }: Model) => holds?.held === true;
+  async run(model: Model, host: StubHost): Promise<void> {
+    if (!model.holds || expired(model)) return;
+    const { run } = model.holds;
+    host.kill('keeper', 'SIGTERM');
+    if (!host.kill('holder', 'SIGTERM')) return;
+    await released(model, host);
+    assert.ok(['error', 'lease'].includes(host.receipt(run)?.thawedBy ?? ''), `thawed by ${host.receipt(run)?.thawedBy}`);
+  }
+  toString = () => 'stop of the holder';
+}
+
 /** The lock goes with the keeper's session; the file systems stay frozen until the thaw, which must not hide the loss. */
 class KillKeeper implements Command {
   check = ({ holds }: Model) => holds?.held === true;
@@ -214,6 +228,7 @@ const commands = fc.commands(
     aRun.map((run) => new Thaw(run)),
     aRun.map((run) => new Thaw(run)),
     fc.constant(new KillHolder()),
+    fc.constant(new StopHolder()),
     fc.constant(new KillWatchdog()),
     fc.constant(new KillKeeper()),
     fc.constant(new Expire()),
