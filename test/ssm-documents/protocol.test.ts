@@ -97,7 +97,10 @@ class StopHolder implements Command {
     host.kill('keeper', 'SIGTERM');
     if (!host.kill('holder', 'SIGTERM')) return;
     await released(model, host);
-    assert.ok(['error', 'lease'].includes(host.receipt(run)?.thawedBy ?? ''), `thawed by ${host.receipt(run)?.thawedBy}`);
+    assert.ok(
+      ['error', 'lease'].includes(host.receipt(run)?.thawedBy ?? ''),
+      `thawed by ${host.receipt(run)?.thawedBy}`,
+    );
   }
   toString = () => 'stop of the holder';
 }
