@@ -10,7 +10,7 @@ import {
 } from '../lambdas/shared/contracts.ts';
 
 /**
- * Puts the SSM documents together. Every document carries every script, byte for byte but for comment lines and
+ * Puts the SSM documents together. Every document that freezes or thaws carries every script of that, byte for byte but for comment lines and
  * indentation: Freeze
  * puts them into /run and starts the holder and the watchdog from there. They are packed, since SSM takes 64 KB a
  * document and the scripts are larger.
@@ -19,6 +19,7 @@ export const renderDocuments = (): Record<DocumentNoun, CommandDocument> => ({
   inspect: renderDocument('inspect'),
   freeze: renderDocument('freeze'),
   thaw: renderDocument('thaw'),
+  restore: renderDocument('restore'),
   dlm: renderDocument('dlm'),
 });
 
@@ -59,8 +60,30 @@ export const renderScript = (noun: DocumentNoun, parameters: Readonly<Record<str
     return value;
   });
 
-/** What is packed into the documents, for the linter and for people. */
-export const unpackedScript = (): string => SCRIPTS.map((file) => bodyOf(readScript(file))).join('\n');
+/** What is packed into a document, for the linter and for people. */
+export const unpackedScript = (noun: DocumentNoun): string =>
+  scriptsOf(noun)
+    .map((file) => bodyOf(readScript(file)))
+    .join('\n');
+
+/** The scripts that a document carries. */
+export const scriptsOf = (noun: DocumentNoun): readonly string[] => (noun === 'restore' ? RESTORE_SCRIPTS : SCRIPTS);
+
+/** What a restore needs: how the host is read, and what is done to restored volumes. It freezes nothing. */
+export const RESTORE_SCRIPTS: readonly string[] = [
+  'common.sh',
+  'errors.sh',
+  'json.sh',
+  'blocks.sh',
+  'mounts.sh',
+  'arrays.sh',
+  'volume-groups.sh',
+  'restore-devices.sh',
+  'restore-layers.sh',
+  'restore-mounts.sh',
+  'restore.sh',
+  'main.sh',
+];
 
 /** The scripts in reading order: what all share, what the host is, what is done to it, who does it. */
 export const SCRIPTS: readonly string[] = [
@@ -105,13 +128,17 @@ const SHEBANG = '#!/bin/bash\n';
 
 export const bodyOf = (script: string): string => (script.startsWith(SHEBANG) ? script.slice(SHEBANG.length) : script);
 
-/** Seconds a step may take before the agent kills it. Freeze waits out the longest lease there is, and a little. */
-const TIMEOUT_SECONDS: Record<DocumentNoun, number> = { inspect: 60, freeze: 330, thaw: 120, dlm: 120 };
+/**
+ * Seconds a step may take before the agent kills it. Freeze waits out the longest lease there is, and a little; Restore
+ * replays logs and merges LVM snapshots on volumes that are still read from S3, as long as its function can wait.
+ */
+const TIMEOUT_SECONDS: Record<DocumentNoun, number> = { inspect: 60, freeze: 330, thaw: 120, restore: 840, dlm: 120 };
 
 const DESCRIPTIONS: Record<DocumentNoun, string> = {
   inspect: 'Freezeframe: tells what a freeze would do on this host, and in which order. Changes nothing.',
   freeze: 'Freezeframe: quiets the applications and file systems of this host until Thaw, at most for the lease.',
   thaw: 'Freezeframe: releases what Freeze holds on this host and tells what was proven. Safe at any time.',
+  restore: 'Freezeframe: mounts what lies on restored volumes, or lets go of it. Touches nothing else.',
   dlm: 'Freezeframe: pre and post script for Amazon Data Lifecycle Manager.',
 };
 
@@ -125,6 +152,11 @@ const PARAMETER_DESCRIPTIONS: Record<ParameterName | keyof typeof DLM_PARAMETERS
   BootId: 'Boot id of the host as Inspect saw it.',
   Topology: 'Hash of the topology as Inspect saw it.',
   Why: 'Who asks for the thaw: asked (after the set), or another, who knows of none.',
+  Restore: 'Id of the restore: the name of its execution.',
+  Act: 'Prepare the host for the volumes, mount what lies on them, or release it.',
+  Access: 'Mount read-only or read-write.',
+  Under: 'Directory under which the restore gets a directory of its own.',
+  Plan: 'Volumes, LVM snapshots and file systems of the restore, in base64.',
   executionId: 'Id that Data Lifecycle Manager gives an execution.',
   command: 'Which of its scripts Data Lifecycle Manager runs; dry-run changes nothing.',
 };
@@ -170,7 +202,7 @@ ${Object.keys(parametersOf(noun))
   .map((name) => `P_${name.toUpperCase()}='{{ ${name} }}'`)
   .join('\n')}
 PACKED='
-${packed()}
+${packed(noun)}
 '
 SCRIPT=$(printf '%s' "$PACKED" | base64 -d | gzip -dc) || {
   echo '{"contract":${CONTRACT},"error":{"code":"HostUnfit","message":"base64 or gzip is missing; install coreutils and gzip"}}'
@@ -185,8 +217,8 @@ eval "$SCRIPT"
  */
 export const bare = (script: string): string => script.replace(/^[ \t]*#.*\n/gm, '').replace(/^[ \t]+/gm, '');
 
-const packed = (): string =>
-  gzipSync(bare(unpackedScript()), { level: 9 })
+const packed = (noun: DocumentNoun): string =>
+  gzipSync(bare(unpackedScript(noun)), { level: 9 })
     .toString('base64')
     // A line costs three characters in the document.
     .replace(/.{1000}/g, '$&\n')

@@ -12,6 +12,7 @@ export class HostDocuments extends Construct {
   readonly forInspect: ssm.CfnDocument;
   readonly forFreeze: ssm.CfnDocument;
   readonly forThaw: ssm.CfnDocument;
+  readonly forRestore: ssm.CfnDocument;
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
@@ -29,6 +30,7 @@ export class HostDocuments extends Construct {
     this.forInspect = document('Inspect', 'inspect');
     this.forFreeze = document('Freeze', 'freeze');
     this.forThaw = document('Thaw', 'thaw');
+    this.forRestore = document('Restore', 'restore');
     // Data Lifecycle Manager's own role may run documents with this tag only. No role of ours may run it.
     document('DLM', 'dlm', [{ key: 'DLMScriptsAccess', value: 'true' }]);
   }

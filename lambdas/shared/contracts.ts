@@ -45,6 +45,16 @@ export const PARAMETER_PATTERNS = {
   Topology: '^[0-9a-f]{64}$',
   /** Who asks for the thaw: `asked` is the run itself with its set, and no other word may close a backup as successful. */
   Why: '^(asked|rescue|sweep|hand)$',
+  /** Id of the restore: the name of its execution. */
+  Restore: '^[A-Za-z0-9_-]{1,80}$',
+  /** What Restore shall do: before the attachment, after it, before the detachment. */
+  Act: '^(prepare|mount|release)$',
+  /** Whether restored file systems are mounted read-only. */
+  Access: '^(ro|rw)$',
+  /** Directory that holds one of the restore's own, with all its mount points. */
+  Under: '^/[A-Za-z0-9._-]{1,60}(/[A-Za-z0-9._-]{1,60}){0,4}$',
+  /** Volumes, LVM snapshots to merge and file systems to mount, one a line, in base64: paths may hold any character. */
+  Plan: '^[A-Za-z0-9+/]{4,12000}={0,2}$',
 } as const;
 export type ParameterName = keyof typeof PARAMETER_PATTERNS;
 
@@ -53,6 +63,7 @@ export const DOCUMENT_PARAMETERS = {
   inspect: ['Apps'],
   freeze: ['Run', 'Mode', 'Apps', 'Lease', 'Within', 'NotAfter', 'BootId', 'Topology'],
   thaw: ['Run', 'Why'],
+  restore: ['Restore', 'Act', 'Access', 'Under', 'Plan'],
 } as const satisfies Record<string, readonly ParameterName[]>;
 
 /** Those of the document for Data Lifecycle Manager, as it wants them; no run sends that one. */
@@ -93,6 +104,23 @@ export const HOST_ERRORS = {
   /** A thaw was asked for while the freeze was still being made. */
   ThawedDuringFreeze: 24,
   Internal: 25,
+  /** Restore: a device lies on restored volumes and on others; nothing was touched. */
+  ForeignDevice: 26,
+  /** Restore: a volume that EC2 has attached does not show. */
+  DeviceMissing: 27,
+  /** Restore: an md array lacks members, or does not assemble. */
+  ArrayIncomplete: 28,
+  /** Restore: a volume group lacks physical volumes, or can't be imported or activated. */
+  GroupIncomplete: 29,
+  /** Restore: no key for a LUKS volume on this host. */
+  KeyMissing: 30,
+  /** Restore: the LVM snapshot that holds the set's state is gone, overflowed, or can't be merged. */
+  MergeFailed: 31,
+  /** Restore: no restored device has a file system of the topology. */
+  FilesystemMissing: 32,
+  MountFailed: 33,
+  /** Restore: something uses what is to be released. */
+  RestoreInUse: 34,
 } as const;
 export type HostErrorCode = keyof typeof HOST_ERRORS;
 
@@ -277,6 +305,29 @@ export const ThawAnswer = z.object({
   swept: z.array(z.string()),
 });
 export type ThawAnswer = z.infer<typeof ThawAnswer>;
+
+/** Answer of Restore. `arrays`, `groups` and `mounts` are of the act `mount`; `done` is for people. */
+export const RestoreAnswer = z.object({
+  ...Head,
+  restore: z.string(),
+  act: z.enum(['prepare', 'mount', 'release']),
+  arrays: z.array(z.object({ uuid: z.string(), device: z.string(), newUuid: z.boolean() })),
+  groups: z.array(z.object({ uuid: z.string(), name: z.string(), as: z.string() })),
+  mounts: z.array(
+    z.object({
+      /** Where it was mounted on the original, and where it is now. */
+      mount: z.string(),
+      at: z.string(),
+      device: z.string(),
+      type: z.string(),
+      /** Of the restored file system, which is a new one where it is mounted read-write beside the original. */
+      uuid: z.string(),
+      readOnly: z.boolean(),
+    }),
+  ),
+  done: z.array(z.string()),
+});
+export type RestoreAnswer = z.infer<typeof RestoreAnswer>;
 
 // --------------------------------------------------------------------------------------------- what the states hand on
 

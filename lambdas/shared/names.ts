@@ -24,6 +24,7 @@ export const DOCUMENTS = {
   inspect: 'Freezeframe-Inspect',
   freeze: 'Freezeframe-Freeze',
   thaw: 'Freezeframe-Thaw',
+  restore: 'Freezeframe-Restore',
 } as const;
 
 /** The document for hosts that Amazon Data Lifecycle Manager backs up: no run of ours sends it. */

@@ -19,6 +19,15 @@ exit_code_of() {
     FreezeTimeout) REPLY=22 ;;
     ThawFailed) REPLY=23 ;;
     ThawedDuringFreeze) REPLY=24 ;;
+    ForeignDevice) REPLY=26 ;;
+    DeviceMissing) REPLY=27 ;;
+    ArrayIncomplete) REPLY=28 ;;
+    GroupIncomplete) REPLY=29 ;;
+    KeyMissing) REPLY=30 ;;
+    MergeFailed) REPLY=31 ;;
+    FilesystemMissing) REPLY=32 ;;
+    MountFailed) REPLY=33 ;;
+    RestoreInUse) REPLY=34 ;;
     *) REPLY=25 ;;
   esac
 }

@@ -63,6 +63,7 @@ describe('the stack', () => {
       'Freezeframe-DLM',
       'Freezeframe-Freeze',
       'Freezeframe-Inspect',
+      'Freezeframe-Restore',
       'Freezeframe-Thaw',
     ]);
     // The tag lets Data Lifecycle Manager's role run a document; it is for the one that is made for it.

@@ -178,7 +178,7 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
     look('ec2:DescribeInstances'),
     look('ec2:DescribeVolumes'),
     look('ssm:DescribeInstanceInformation'),
-    ...Object.values(DOCUMENTS).map((name) => ({
+    ...[DOCUMENTS.inspect, DOCUMENTS.freeze, DOCUMENTS.thaw].map((name) => ({
       title: `resolve the version of ${name}`,
       action: 'ssm:DescribeDocument',
       resource: document(name),

@@ -18,13 +18,14 @@ import {
   readScript,
   renderDocuments,
   renderScript,
-  SCRIPTS,
+  scriptsOf,
   unpackedScript,
 } from '../../lib/documents.ts';
 import { withFunctions } from './fake-host.ts';
 
 const documents = renderDocuments();
 const NOUNS = Object.keys(documents) as DocumentNoun[];
+const ALL_SCRIPTS = new Set(NOUNS.flatMap(scriptsOf));
 /** Those that runs send. */
 const OURS = Object.keys(DOCUMENT_PARAMETERS) as (keyof typeof DOCUMENT_PARAMETERS)[];
 const linesOf = (noun: DocumentNoun) => documents[noun].mainSteps[0].inputs.runCommand;
@@ -97,19 +98,20 @@ test('nothing but the parameters is left for SSM to substitute', () => {
     );
   }
   // An agent that unpacked would substitute too; and `{{` in a file would surprise whoever unpacks one day.
-  for (const file of SCRIPTS) assert.ok(!readScript(file).includes('{{'), file);
+  for (const file of ALL_SCRIPTS) assert.ok(!readScript(file).includes('{{'), file);
 });
 
-test('a document carries every script as it stands in the repository, but for comment lines and indentation', () => {
+test('a document carries every script of its own as it stands in the repository, but for comment lines and indentation', () => {
   for (const noun of NOUNS) {
     const unpacked = unpack(noun);
-    for (const file of SCRIPTS) assert.ok(unpacked.includes(bare(bodyOf(readScript(file)))), `${noun} lacks ${file}`);
+    for (const file of scriptsOf(noun))
+      assert.ok(unpacked.includes(bare(bodyOf(readScript(file)))), `${noun} lacks ${file}`);
   }
   const there = readdirSync(new URL('../../ssm-documents/linux', import.meta.url), {
     recursive: true,
     encoding: 'utf8',
   });
-  assert.deepEqual(there.filter((file) => file.endsWith('.sh')).sort(), [...SCRIPTS].sort());
+  assert.deepEqual(there.filter((file) => file.endsWith('.sh')).sort(), [...ALL_SCRIPTS].sort());
 });
 
 test('without comment lines and indentation a script is the same to bash', () => {
@@ -120,9 +122,11 @@ test('without comment lines and indentation a script is the same to bash', () =>
     // A string over several lines is printed as it stands.
     return stdout.replace(/^[ \t]+/gm, '');
   };
-  const whole = says(unpackedScript());
-  assert.ok(whole.length > 50_000);
-  assert.equal(says(bare(unpackedScript())), whole);
+  for (const noun of ['freeze', 'restore'] as const) {
+    const whole = says(unpackedScript(noun));
+    assert.ok(whole.length > 15_000);
+    assert.equal(says(bare(unpackedScript(noun))), whole);
+  }
 });
 
 test('a rendered script is bash, packed and unpacked', () => {
@@ -136,6 +140,11 @@ test('a rendered script is bash, packed and unpacked', () => {
     Within: '10',
     NotAfter: '1',
     Why: 'asked',
+    Restore: 'r',
+    Act: 'mount',
+    Access: 'ro',
+    Under: '/mnt/freezeframe',
+    Plan: 'dm9sdW1lCg==',
   };
   const hashes = { BootId: '0'.repeat(36), Topology: '0'.repeat(64) };
   for (const noun of NOUNS) {

@@ -32,6 +32,10 @@ export class ModelHost implements Agent {
   readonly catalogue: { readonly run: string; readonly successful: boolean }[] = [];
   /** Documents that came, in the order of their start. */
   readonly steps: AgentStep[] = [];
+  /** Restored file systems that are mounted, by restore. */
+  readonly restored = new Map<string, string[]>();
+  /** Whether the kernel shows a volume: told by whoever attaches it. */
+  sees: (volumeId: string) => boolean = () => true;
   readonly #clock: Clock;
   readonly #timeScale: number;
   #bootedAt: number;
@@ -167,10 +171,10 @@ export class ModelHost implements Agent {
         throw new HostFault('Internal', `${parameter}='${parameters[parameter]}'`);
       }
     }
-    const hang = this.trouble.hang?.(name);
+    const hang = this.trouble.hang?.(name, parameters);
     // A script that never gets to its first act, until the agent kills it.
     if (hang === 'before') await new Promise(() => {});
-    const planned = this.trouble.fail?.(name);
+    const planned = this.trouble.fail?.(name, parameters);
     if (planned) throw new HostFault(planned, 'planned by the test');
     const answer = await this.#act(name, parameters);
     // It did its work and hangs before it has answered.
@@ -180,6 +184,7 @@ export class ModelHost implements Agent {
 
   #act(name: keyof typeof DOCUMENTS, parameters: Record<string, string>): Promise<object> {
     if (name === 'inspect') return this.#inspect(parameters.Apps as string);
+    if (name === 'restore') return this.#restore(parameters);
     return name === 'freeze'
       ? this.#freeze(parameters)
       : this.#thawDocument(parameters.Run as string, parameters.Why as keyof typeof WHO);
@@ -190,6 +195,35 @@ export class ModelHost implements Agent {
     const { bootId, uptime, topologyHash } = this;
     const apps = this.topology.apps.filter(({ driver }) => wanted === 'auto' || wanted.split(',').includes(driver));
     return { ...this.topology, apps, bootId, uptime, topologyHash };
+  }
+
+  /** Mounts what the plan names when all of its volumes are there; keeps nothing of a restore that was released. */
+  async #restore({ Restore = '', Act: act, Access, Under, Plan = '' }: Record<string, string>): Promise<object> {
+    const lines = Buffer.from(Plan, 'base64')
+      .toString()
+      .split('\n')
+      .map((line) => line.split(' '));
+    const missing = lines.filter(([what, id = '']) => what === 'volume' && !this.sees(id)).map(([, id]) => id);
+    const mounts = lines
+      .filter(([what]) => what === 'mount')
+      .map(([, type = '', uuid = '', , , path = '']) => ({
+        mount: path,
+        at: `${Under}/${Restore}${path}`,
+        device: '/dev/dm-9',
+        type,
+        uuid,
+        readOnly: Access === 'ro',
+      }));
+    if (act === 'mount') {
+      if (missing.length > 0) throw new HostFault('DeviceMissing', `the host does not see ${missing.join(' ')}`);
+      this.restored.set(
+        Restore,
+        mounts.map(({ at }) => at),
+      );
+    }
+    if (act === 'release') this.restored.delete(Restore);
+    const head = { contract: CONTRACT, restore: Restore, act, arrays: [], groups: [] };
+    return { ...head, mounts: act === 'mount' ? mounts : [], done: [] };
   }
 
   async #freeze(parameters: Record<string, string>): Promise<object> {
@@ -360,7 +394,7 @@ export interface ModelHostSpec extends TopologySpec {
 /** Who thaws, by the word that Thaw is asked with. */
 const WHO = { asked: 'asked', rescue: 'rescue', sweep: 'rescue', hand: 'hand' } as const;
 
-type Act = 'inspect' | 'freeze' | 'thaw';
+type Act = keyof typeof DOCUMENTS;
 
 export interface Trouble {
   inspectMs?: number;
@@ -368,9 +402,9 @@ export interface Trouble {
   freezeMs?: number;
   thawMs?: number;
   /** The document ends with this error before it has done anything. */
-  fail?: (document: Act) => HostErrorCode | undefined;
+  fail?: (document: Act, parameters: Record<string, string>) => HostErrorCode | undefined;
   /** The document never answers: before it has done anything, or after. */
-  hang?: (document: Act) => 'before' | 'after' | undefined;
+  hang?: (document: Act, parameters: Record<string, string>) => 'before' | 'after' | undefined;
   /** The document's output instead of its answer; undefined leaves it. */
   garble?: (document: string) => string | undefined;
   /** Drivers whose lock is found lost at release. */

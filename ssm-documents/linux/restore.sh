@@ -1,0 +1,98 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2034,SC2153,SC2154
+# Document Restore: the volumes of a restored set become mounted file systems again, or are let go of. Three acts:
+#   prepare   before the volumes are attached: udev is to leave them alone
+#   mount     arrays, LUKS, volume groups, LVM snapshots, file systems; what fails is undone
+#   release   unmounts and takes apart all that lies on these volumes, and on nothing else
+# Nothing is kept between them: what is ours is read off the volumes, by their serial numbers.
+
+# From the plan: the volumes; LVM snapshots to merge ("vg/lv ff_lv"); file systems to mount.
+PLAN_VOLUME=() PLAN_MERGE=() PLAN_TYPE=() PLAN_UUID=() PLAN_OPTS=() PLAN_LV=() PLAN_PATH=()
+# What was done, for people, and as JSON: arrays, groups, mounts.
+DONE=() DONE_ARRAYS='' DONE_GROUPS='' DONE_MOUNTS=''
+
+restore_main() {
+  trap 'fail Internal "line $LINENO: $BASH_COMMAND"' ERR
+  if [ "$(id -u)" != 0 ]; then fail HostUnfit "must run as root; the SSM agent's Run Command does"; fi
+  plan_read
+  case $P_ACT in
+    prepare) rules_begin ;;
+    mount)
+      trap 'refuse Internal "line $LINENO: $BASH_COMMAND"' ERR
+      restore_tools
+      rules_begin
+      disks_wait
+      # Of an earlier try, or of a udev that was faster than our rule.
+      release_all
+      layers_build
+      mounts_make
+      ;;
+    release)
+      release_all
+      rules_end
+      ;;
+  esac
+  json_strings ${DONE[@]+"${DONE[@]}"}
+  printf '{"contract":1,"restore":"%s","act":"%s","arrays":[%s],"groups":[%s],"mounts":[%s],"done":%s}\n' \
+    "$P_RESTORE" "$P_ACT" "${DONE_ARRAYS#,}" "${DONE_GROUPS#,}" "${DONE_MOUNTS#,}" "$REPLY"
+}
+
+did() {
+  DONE+=("$1")
+  log "$1"
+}
+
+# Ends the act mount: CODE MESSAGE. First everything is taken apart again, whatever that says.
+refuse() {
+  local code=$1 message=$2
+  trap - ERR
+  # A shell of its own: when it fails, the first error is still the one that is told.
+  (release_all) >/dev/null || message+=" (and not everything could be taken apart again: run Release, or look at lsblk)"
+  fail "$code" "$message"
+}
+
+# The plan comes as base64, since it holds paths; one thing a line, words as the kernel escapes them in mountinfo.
+plan_read() {
+  local what lines=()
+  mapfile -t lines < <(printf '%s' "$P_PLAN" | base64 -d 2>/dev/null)
+  for what in ${lines[@]+"${lines[@]}"}; do
+    read_words "$what"
+    case ${WORDS[0]:-} in
+      volume) PLAN_VOLUME+=("${WORDS[1]}") ;;
+      merge) PLAN_MERGE+=("${WORDS[1]} ${WORDS[2]}") ;;
+      mount)
+        PLAN_TYPE+=("${WORDS[1]}") PLAN_UUID+=("${WORDS[2]}") PLAN_OPTS+=("${WORDS[3]}")
+        unescape "${WORDS[4]}"
+        PLAN_LV+=("$REPLY")
+        unescape "${WORDS[5]}"
+        PLAN_PATH+=("$REPLY")
+        ;;
+    esac
+  done
+  if [ "${#PLAN_VOLUME[@]}" = 0 ]; then fail Internal 'the plan names no volume'; fi
+  case $P_UNDER/ in */../* | */./* | *//*) fail MountFailed "the directory is $P_UNDER; give an absolute path without . and .." ;; esac
+  # A directory of its own, so that whatever is in it was made here.
+  ROOT=$P_UNDER/$P_RESTORE
+}
+
+restore_tools() {
+  local tool
+  for tool in blkid mount udevadm timeout; do
+    if ! command -v "$tool" >/dev/null; then refuse HostUnfit "$tool is missing on this host; install it, then restore again"; fi
+  done
+}
+
+# Says what NEED is missing for.
+need() {
+  if ! command -v "$1" >/dev/null; then refuse HostUnfit "$1 is missing on this host, and $2; install it, then restore again"; fi
+}
+
+# Runs a command for SECONDS at most. Its output is in COMMAND_OUTPUT, for messages.
+attempt() {
+  local seconds=$1 code=0
+  shift
+  COMMAND_OUTPUT=$(timeout "$seconds" "$@" 2>&1 </dev/null) || code=$?
+  COMMAND_OUTPUT=${COMMAND_OUTPUT:0:600}
+  if [ "$code" = 124 ]; then COMMAND_OUTPUT+=" (not done after $seconds s)"; fi
+  return "$code"
+}

@@ -1,0 +1,132 @@
+/**
+ * The document Restore on a host made of files: whose devices it touches, and what it says when it can't. That arrays
+ * and groups really come up is tried in the lab.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { HOST_ERRORS, RestoreAnswer } from '../../lambdas/shared/contracts.ts';
+import { readScript, scriptsOf } from '../../lib/documents.ts';
+import { FakeHost } from './fake-host.ts';
+
+const RESTORED = ['vol-0bbbbbbbbbbbbbbb1', 'vol-0bbbbbbbbbbbbbbb2'];
+
+/** An original, mounted, on two volumes; and the two volumes of its restored set. */
+const twins = (host: FakeHost): FakeHost =>
+  host
+    .block('vda', { serial: 'vol0aaaaaaaaaaaaaaaa' })
+    .mount('vda', '/')
+    .ebs('nvme1n1', '0aaaaaaaaaaaaaaa1')
+    .ebs('nvme2n1', '0aaaaaaaaaaaaaaa2')
+    .md('md0', 'raid0', ['nvme1n1', 'nvme2n1'])
+    .dm('dm-0', 'vg0-data', 'LVM-aaaa', ['md0'])
+    .mount('dm-0', '/data', 'xfs')
+    .ebs('nvme3n1', '0bbbbbbbbbbbbbbb1')
+    .ebs('nvme4n1', '0bbbbbbbbbbbbbbb2');
+
+/** Runs the document's act; commands that would change the host are written down, and take devices out of /sys. */
+const run = (host: FakeHost, act: string, plan: readonly string[]) => {
+  const parameters = {
+    RESTORE: 'restore-1',
+    ACT: act,
+    ACCESS: 'ro',
+    UNDER: `${host.directory}/restored`,
+    PLAN: Buffer.from(plan.join('\n')).toString('base64'),
+  };
+  const stubs = `
+    id() { echo 0; }
+    note() { echo "$*" >>${host.directory}/commands; }
+    timeout() { shift; "$@"; }
+    umount() {
+      note umount "$@"
+      grep -v " $1 " "$FF_PROC/self/mountinfo" >${host.directory}/rest || true
+      cp ${host.directory}/rest "$FF_PROC/self/mountinfo"
+    }
+    mdadm() { case $1 in --stop) note "$@"; rm -rf "$FF_SYS/class/block/\${2#/dev/}" ;; *) return 1 ;; esac; }
+    dmsetup() { note dmsetup "$@"; rm -rf "$FF_SYS"/class/block/dm-1; }
+    udevadm() { :; }`;
+  const script = [
+    'set -Eeuo pipefail',
+    `FF_RULES=${host.directory}/rules FF_DISKS_WITHIN=0`,
+    ...scriptsOf('restore')
+      .filter((file) => file !== 'main.sh')
+      .map(readScript),
+    ...Object.entries(parameters).map(([name, value]) => `P_${name}='${value}'`),
+    stubs,
+    'restore_main',
+  ].join('\n');
+  const { status, stdout, stderr } = host.run(script);
+  const commands = () => {
+    try {
+      return readFileSync(join(host.directory, 'commands'), 'utf8').trim().split('\n');
+    } catch {
+      return [];
+    }
+  };
+  return { status, answer: JSON.parse(stdout || '{}'), stderr, commands: commands() };
+};
+
+const volumes = RESTORED.map((id) => `volume ${id}`);
+
+test('before the attachment, udev is told to leave exactly the restored volumes alone', () => {
+  using host = twins(new FakeHost());
+  const { status, answer, commands, stderr } = run(host, 'prepare', volumes);
+  assert.equal(status, 0, stderr);
+  RestoreAnswer.parse(answer);
+  const rules = readFileSync(join(host.directory, 'rules/59-freezeframe-restore-1.rules'), 'utf8');
+  assert.deepEqual(
+    [...rules.matchAll(/ATTRS\{serial\}=="(\w+)\*"/g)].map(([, serial]) => serial),
+    ['vol0bbbbbbbbbbbbbbb1', 'vol0bbbbbbbbbbbbbbb2'],
+  );
+  assert.deepEqual(commands, []);
+});
+
+test('release takes apart what lies on restored volumes, from the top down, and nothing of the original', () => {
+  using host = twins(new FakeHost());
+  host
+    .md('md99', 'raid0', ['nvme3n1', 'nvme4n1'])
+    .dm('dm-1', 'vg0_restored1-data', 'LVM-bbbb', ['md99'])
+    .mount('dm-1', '/mnt/freezeframe/restore-1/data', 'xfs');
+  const { status, commands, stderr } = run(host, 'release', volumes);
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(commands, [
+    'umount /mnt/freezeframe/restore-1/data',
+    'dmsetup remove --retry vg0_restored1-data',
+    '--stop /dev/md99',
+  ]);
+});
+
+test('release asked again, or with nothing there, changes nothing', () => {
+  using host = twins(new FakeHost());
+  const { status, commands } = run(host, 'release', volumes);
+  assert.deepEqual([status, commands], [0, []]);
+});
+
+test('a restored volume that got into the array of the original is left where it is, and the host says so', () => {
+  using host = twins(new FakeHost());
+  host.md('md5', 'raid1', ['nvme2n1', 'nvme3n1']).dm('dm-1', 'vg1-data', 'LVM-cccc', ['md5']).mount('dm-1', '/srv');
+  const { status, answer, commands } = run(host, 'release', volumes);
+  assert.equal(status, HOST_ERRORS.ForeignDevice);
+  assert.match(answer.error.message, /nvme2n1/);
+  assert.deepEqual(commands, []);
+});
+
+test('a volume that never shows is named', () => {
+  using host = twins(new FakeHost());
+  const { status, answer } = run(host, 'mount', [...volumes, 'volume vol-0bbbbbbbbbbbbbbb3']);
+  assert.equal(status, HOST_ERRORS.DeviceMissing);
+  assert.match(answer.error.message, /vol-0bbbbbbbbbbbbbbb3/);
+});
+
+test('a file system that is on none of the restored devices is named by its mount point', () => {
+  using host = twins(new FakeHost());
+  const { status, answer } = run(host, 'mount', [...volumes, 'mount xfs 7d3c-9a52 rw,noatime - /my\\040data']);
+  assert.equal(status, HOST_ERRORS.FilesystemMissing, JSON.stringify(answer));
+  assert.match(answer.error.message, /\/my data/);
+});
+
+test('a plan without a volume is refused, for it would be nobody’s', () => {
+  using host = twins(new FakeHost());
+  assert.equal(run(host, 'release', []).status, HOST_ERRORS.Internal);
+});
