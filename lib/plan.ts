@@ -28,6 +28,9 @@ const ROOT = 'freezeframe';
 const wholeNumber = (what: string, from: number, to = Number.MAX_SAFE_INTEGER) =>
   z.int(what).min(from, { error: what, abort: true }).max(to, { error: what, abort: true });
 
+const number = (what: string, from: number, to: number) =>
+  z.number(what).min(from, { error: what, abort: true }).max(to, { error: what, abort: true });
+
 const block = <Shape extends z.ZodRawShape>(what: string, shape: Shape) =>
   z.strictObject(shape, {
     error: (issue) => (issue.code === 'unrecognized_keys' ? `one of ${Object.keys(shape).join(', ')}` : what),
@@ -108,6 +111,10 @@ const Policy = block('a policy: { "schedule": "cron(0 3 * * ? *)", "retain": { "
     /** After so many seconds the host thaws itself, whatever happens. */
     leaseSeconds: wholeNumber('a whole number of seconds from 20 to 300', 20, 300).default(30),
   }).prefault({}),
+  /** Targets whose turn would come later than so many minutes after the firing are not backed up by it, and reported. */
+  windowMinutes: wholeNumber('a whole number of minutes from 5 to 1440', 5, 1_440).default(720),
+  /** An instance whose newest set of the wanted grade is older raises an alarm; without: two intervals of the schedule. */
+  rpoHours: wholeNumber('a whole number of hours from 1 to 8784', 1, 8_784).optional(),
   /** Sets to keep, each counted by its own kind of period. */
   retain: Retain,
   /** EBS snapshot lock of every set. */
@@ -124,6 +131,14 @@ const Plan = block('a plan in the context of cdk.json: { "policies": { "nightly"
     // A name becomes a word of the tag freezeframe:policy, whose words are separated by spaces.
     .record(z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, POLICY_NAME), Policy, 'policies by their names')
     .refine((policies) => Object.keys(policies).length > 0, 'at least one policy'),
+  /**
+   * The share of the account's CreateSnapshots bucket (100 tokens, 5 more a second) that fleets use; what is left over
+   * is for other tools, runs by hand, and for runs that reach their CreateSnapshots call later than others.
+   */
+  pacing: block('pacing: { "snapshotsPerSecond": 4.9, "burst": 25 }', {
+    snapshotsPerSecond: number('a number from 0.1 to 1000', 0.1, 1_000).default(4.9),
+    burst: wholeNumber('a whole number from 1 to 1000', 1, 1_000).default(25),
+  }).prefault({}),
   /** Who is told of runs that missed their grade. */
   notify: z.email(AN_EMAIL).optional(),
 });

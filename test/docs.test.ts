@@ -118,7 +118,9 @@ describe('the README', () => {
 
   it('explains no key that the plan with every option, which cdk-nag is asked about, does without', () => {
     const used = Object.entries(EVERY_OPTION).flatMap(([key, value]) =>
-      key === 'policies' ? Object.values(value).flatMap((policy) => leavesOf(policy, 'policies.<name>')) : [key],
+      key === 'policies'
+        ? Object.values(value).flatMap((policy) => leavesOf(policy, 'policies.<name>'))
+        : leavesOf(value, key),
     );
     assert.deepEqual([...new Set(used)].sort(), planKeys().sort());
   });
@@ -255,7 +257,9 @@ function planKeys(): string[] {
   const keys = keysOf({}, (part) => part).flatMap((key) =>
     key === 'policies'
       ? keysOf({}, (part) => ({ policies: { nightly: part } })).map((each) => `${policy}.${each}`)
-      : [key],
+      : key === 'pacing'
+        ? keysOf({}, (part) => ({ pacing: part })).map((each) => `${key}.${each}`)
+        : [key],
   );
   return keys.flatMap((key) => {
     const block = key.slice(policy.length + 1);

@@ -22,7 +22,8 @@ describe('a wrong plan stops the synth with one line that names the place, the v
   const A_TIME_ZONE = 'expected an IANA time zone such as Europe/Berlin';
   const A_REGION = 'expected a Region such as eu-west-1';
   const A_NAME = 'expected a name of 1 to 32 lower-case letters, digits and dashes that starts with a letter';
-  const A_POLICY_KEY = 'expected one of schedule, timeZone, grade, onDowngrade, freeze, retain, lock, copyTo';
+  const A_POLICY_KEY =
+    'expected one of schedule, timeZone, grade, onDowngrade, freeze, windowMinutes, rpoHours, retain, lock, copyTo';
   const A_KEY = 'expected the ARN of a KMS key (or of its alias) in the Region of the copy';
   const nightly = 'freezeframe.policies.nightly';
 
@@ -68,7 +69,7 @@ describe('a wrong plan stops the synth with one line that names the place, the v
     [
       'a misspelt key of the plan',
       { ...withPolicy({}), notfy: 'a@b.org' },
-      'freezeframe.notfy: got "a@b.org" under an unknown key; expected one of policies, notify',
+      'freezeframe.notfy: got "a@b.org" under an unknown key; expected one of policies, pacing, notify',
     ],
     [
       'a misspelt key of a policy',
@@ -201,6 +202,26 @@ describe('a wrong plan stops the synth with one line that names the place, the v
       `${nightly}.copyTo[0].kmsKeyArn: got "arn:aws:kms:eu-west-2:123456789012:key/1-a"; ${A_KEY}`,
     ],
     [
+      'a window of a minute',
+      withPolicy({ windowMinutes: 1 }),
+      `${nightly}.windowMinutes: got 1; expected a whole number of minutes from 5 to 1440`,
+    ],
+    [
+      'a recovery point objective of no time',
+      withPolicy({ rpoHours: 0 }),
+      `${nightly}.rpoHours: got 0; expected a whole number of hours from 1 to 8784`,
+    ],
+    [
+      'a pace of nothing a second',
+      { ...withPolicy({}), pacing: { snapshotsPerSecond: 0 } },
+      'freezeframe.pacing.snapshotsPerSecond: got 0; expected a number from 0.1 to 1000',
+    ],
+    [
+      'a burst of half a snapshot',
+      { ...withPolicy({}), pacing: { burst: 0.5 } },
+      'freezeframe.pacing.burst: got 0.5; expected a whole number from 1 to 1000',
+    ],
+    [
       'somebody to notify who has no address',
       { ...withPolicy({}), notify: 'ops' },
       'freezeframe.notify: got "ops"; expected an e-mail address',
@@ -240,10 +261,12 @@ describe('a plan', () => {
           grade: 'application',
           onDowngrade: 'keep',
           freeze: { leaseSeconds: 30 },
+          windowMinutes: 720,
           retain: { last: 3, daily: 0, weekly: 0, monthly: 0, yearly: 0, days: 0, finalDays: 365 },
           copyTo: [],
         },
       },
+      pacing: { snapshotsPerSecond: 4.9, burst: 25 },
     });
   });
 

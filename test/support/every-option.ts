@@ -7,6 +7,8 @@ export const EVERY_OPTION = {
       grade: 'application',
       onDowngrade: 'keep',
       freeze: { leaseSeconds: 30 },
+      windowMinutes: 240,
+      rpoHours: 30,
       retain: { last: 3, daily: 7, weekly: 4, monthly: 12, yearly: 2, days: 2, finalDays: 30 },
       lock: { mode: 'governance', days: 7 },
       copyTo: [
@@ -21,5 +23,6 @@ export const EVERY_OPTION = {
     hourly: { schedule: 'rate(1 hour)', grade: 'filesystem', onDowngrade: 'discard', retain: { last: 24 } },
     kept: { schedule: 'rate(7 days)', retain: { yearly: 10 }, lock: { mode: 'compliance', days: 365 } },
   },
+  pacing: { snapshotsPerSecond: 4, burst: 20 },
   notify: 'ops@example.com',
 };
