@@ -9,6 +9,7 @@ import type {
 import type { TakenSnapshot } from '../ports.ts';
 import { checkPaging, filtered, page, type Tags } from './ec2-filters.ts';
 import { findInstance, type Instance, refuseDryRun } from './ec2-instance.ts';
+import type { Lock } from './ec2-locks.ts';
 import { copied, specified, tagged, tagList } from './ec2-tags.ts';
 import type { Volume, Volumes } from './ec2-volumes.ts';
 import { AwsError } from './errors.ts';
@@ -60,6 +61,9 @@ export class Snapshots {
       description: '',
       image: `image-of-${snapshot.volumeId}`,
       encrypted: false,
+      kmsKeyId: undefined,
+      completedAt: now,
+      lock: undefined,
       inUseBy: undefined,
       deleted: false,
       ...snapshot,
@@ -94,6 +98,7 @@ export class Snapshots {
         progress: 0,
         startedAt,
         visibleAt: startedAt + this.#world.latency.describeMs,
+        completedAt: undefined,
         description: input.Description ?? '',
         image,
         encrypted: volume.encrypted,
@@ -161,6 +166,7 @@ export class Snapshots {
         if (snapshot.state !== 'pending') continue;
         snapshot.state = 'completed';
         snapshot.progress = 100;
+        snapshot.completedAt = this.#world.clock.now();
       }
     } catch (error) {
       for (const snapshot of snapshots) {
@@ -202,9 +208,13 @@ export class Snapshots {
         `The snapshot ${snapshot.id} is currently in use by ${snapshot.inUseBy}`,
       );
     }
+    // The code that EC2 answers with is not documented: nothing may rest on this one.
+    if (this.#world.ec2.locks.holds(snapshot)) {
+      throw new AwsError('OperationNotPermitted', `The snapshot ${snapshot.id} is locked and can't be deleted`);
+    }
     refuseDryRun(input.DryRun);
     snapshot.deleted = true;
-    await this.#world.store.deleteImage(snapshot.image);
+    if (!this.#world.isImageInUse(snapshot.image)) await this.#world.store.deleteImage(snapshot.image);
     return {};
   }
 
@@ -246,6 +256,10 @@ export interface Snapshot {
   readonly description: string;
   readonly image: string;
   readonly encrypted: boolean;
+  /** Key that a copy was asked to be encrypted with. */
+  readonly kmsKeyId: string | undefined;
+  completedAt: number | undefined;
+  lock: Lock | undefined;
   /** AMI that is made of it: EC2 refuses to delete it then. */
   inUseBy: string | undefined;
   /** Deleted snapshots in flight still count against the volume's limit. */

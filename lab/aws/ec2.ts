@@ -1,12 +1,16 @@
 import type {
   CreateTagsCommandInput,
   DeleteTagsCommandInput,
+  DescribeImagesCommandInput,
+  DescribeImagesCommandOutput,
   DescribeInstancesCommandInput,
   DescribeInstancesCommandOutput,
   Instance as InstanceAnswer,
 } from '@aws-sdk/client-ec2';
+import { Copies } from './ec2-copies.ts';
 import { checkPaging, filtered, page, type Tags } from './ec2-filters.ts';
 import { findInstance, type Instance, refuseDryRun } from './ec2-instance.ts';
+import { Locks } from './ec2-locks.ts';
 import { Snapshots } from './ec2-snapshots.ts';
 import { tagged, tagList } from './ec2-tags.ts';
 import { Volumes } from './ec2-volumes.ts';
@@ -18,6 +22,8 @@ export class Ec2 {
   readonly instances = new Map<string, Instance>();
   readonly volumes: Volumes;
   readonly snapshots: Snapshots;
+  readonly locks: Locks;
+  readonly copies: Copies;
   readonly operations: Operations;
   readonly #world: World;
 
@@ -25,12 +31,17 @@ export class Ec2 {
     this.#world = world;
     this.volumes = new Volumes(world, this.instances);
     this.snapshots = new Snapshots(world, this.instances, this.volumes);
+    this.locks = new Locks(world);
+    this.copies = new Copies(world);
     this.operations = {
       DescribeInstances: (input) => this.#describe(input),
       CreateTags: (input) => this.#createTags(input),
       DeleteTags: (input) => this.#deleteTags(input),
       ...this.volumes.operations,
       ...this.snapshots.operations,
+      ...this.locks.operations,
+      ...this.copies.operations,
+      DescribeImages: (input) => this.#describeImages(input),
     };
   }
 
@@ -98,6 +109,18 @@ export class Ec2 {
         },
       })),
       Tags: tagList(instance.tags),
+    };
+  }
+
+  /** Images are only what snapshots are in use by. */
+  #describeImages(input: DescribeImagesCommandInput): Partial<DescribeImagesCommandOutput> {
+    const used = [...this.snapshots.all.values()].filter(({ inUseBy, deleted }) => inUseBy && !deleted);
+    const found = filtered(used, input.Filters, { 'block-device-mapping.snapshot-id': ({ id }) => [id] });
+    return {
+      Images: found.map(({ id, inUseBy }) => ({
+        ImageId: inUseBy as string,
+        BlockDeviceMappings: [{ Ebs: { SnapshotId: id } }],
+      })),
     };
   }
 

@@ -8,6 +8,8 @@ export interface Limits {
   snapshotIntervalMs: number;
   /** Snapshots of one volume in flight (pending, or ended in error), by volume type. */
   concurrentSnapshots: (volumeType: string) => number;
+  /** Copies of snapshots in flight into one Region. */
+  concurrentCopies: number;
 }
 
 /** How late everything is. Zero by default: a test injects what it is about. */
@@ -16,6 +18,8 @@ export interface Latency {
   createSnapshotsMs: number;
   /** From the storage having the whole image to the snapshot being `completed`. */
   snapshotCompletionMs: number;
+  /** From CopySnapshot to the copy being `completed`. */
+  snapshotCopyMs: number;
   /** Until something that was created shows in a Describe call. */
   describeMs: number;
   /** From SendCommand to the step's start. */
@@ -49,11 +53,13 @@ export const DEFAULT_LIMITS: Limits = {
   },
   snapshotIntervalMs: 15_000,
   concurrentSnapshots: (volumeType) => (volumeType === 'st1' || volumeType === 'sc1' ? 1 : 5),
+  concurrentCopies: 20,
 };
 
 export const DEFAULT_LATENCY: Latency = {
   createSnapshotsMs: 0,
   snapshotCompletionMs: 0,
+  snapshotCopyMs: 0,
   describeMs: 0,
   commandStartMs: 0,
   commandResultMs: 0,

@@ -64,7 +64,7 @@ class Desk {
   async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await collect(request);
     const url = new URL(request.url ?? '/', 'http://lab');
-    const { service, accessKey } = credentialScope(request);
+    const { service, accessKey, region } = credentialScope(request);
     const principal = this.#world.principalOf(accessKey);
     if (service === 's3') return this.#s3(request, response, url, body, principal);
     if (service === 'sts') return this.#sts(response, body, principal);
@@ -74,7 +74,7 @@ class Desk {
       response.end(`the lab does not play the service '${service}'`);
       return;
     }
-    await this.#rpc(protocol, { service, principal, request, response, body });
+    await this.#rpc(protocol, { service, principal, region, request, response, body });
   }
 
   async #rpc(protocol: Protocol, call: RpcCall): Promise<void> {
@@ -82,11 +82,13 @@ class Desk {
     const requestId = randomUUID();
     const text = body.toString();
     const action = protocol.action(request, text);
-    const entry = this.#enter({ service, action, principal, input: undefined });
+    // EC2 is of a Region; what else is played is of the home Region.
+    const world = service === 'ec2' ? this.#world.inRegion(call.region) : this.#world;
+    const entry = this.#enter({ service, action, principal, region: world.region, input: undefined });
     let answer: string;
     try {
       const shapes = operation(protocol.sdk, action);
-      const perform = this.#world.operations(service)?.[action];
+      const perform = world.operations(service)?.[action];
       if (!shapes) throw new AwsError(protocol.unknownAction, `There is no action ${action}`);
       const input = await protocol.decode(shapes.input, text);
       entry.input = input;
@@ -130,7 +132,13 @@ class Desk {
     let entry: LogEntry | undefined;
     try {
       const call = s3Request(this.#world.s3, request, url, body);
-      entry = this.#enter({ service: 's3', action: call.action, principal, input: call.input });
+      entry = this.#enter({
+        service: 's3',
+        action: call.action,
+        principal,
+        region: this.#world.region,
+        input: call.input,
+      });
       const answer = await this.#act(entry, () => call.perform());
       this.#leave(entry, 'ok');
       if (this.#dropped(entry, response)) return;
@@ -145,7 +153,7 @@ class Desk {
 
   #sts(response: ServerResponse, body: Buffer, principal: string): void {
     const action = new URLSearchParams(body.toString()).get('Action') ?? '';
-    const entry = this.#enter({ service: 'sts', action, principal, input: {} });
+    const entry = this.#enter({ service: 'sts', action, principal, region: this.#world.region, input: {} });
     if (action !== 'GetCallerIdentity') {
       this.#leave(entry, 'InvalidAction');
       response.writeHead(400, { 'content-type': 'text/xml' });
@@ -165,33 +173,35 @@ class Desk {
 
   /** The way of every call to an operation: planned fault, right, token, act. */
   async #act<T>(entry: LogEntry, perform: () => T | Promise<T>): Promise<T> {
-    const { service, action, principal, input } = entry;
-    const fault = this.#world.faults.strike({ service, action }, input);
+    const { service, action, principal, region, input } = entry;
+    const world = this.#world.inRegion(region);
+    const fault = world.faults.strike({ service, action }, input);
     if (fault) entry.fault = fault;
     if (fault?.kind === 'error') throw new AwsError(fault.code, fault.message ?? 'planned fault', fault.status ?? 400);
-    if (fault?.kind === 'delay') await this.#world.clock.sleep(fault.ms);
-    if (this.#world.authorize && !(await this.#world.authorize({ service, action, principal, input }))) {
+    if (fault?.kind === 'delay') await world.clock.sleep(fault.ms);
+    if (world.authorize && !(await world.authorize({ service, action, principal, region, input }))) {
       const text = `User: ${principal} is not authorized to perform: ${service}:${action}`;
       if (service === 'ec2') throw new AwsError('UnauthorizedOperation', text, 403);
       throw service === 's3' ? new AwsError('AccessDenied', text, 403) : new AwsError('AccessDeniedException', text);
     }
-    if (!this.#token(service, action)) {
+    if (!this.#token(world, service, action)) {
       if (service === 'ec2') throw new AwsError('RequestLimitExceeded', 'Request limit exceeded.', 503);
       throw new AwsError('ThrottlingException', 'Rate exceeded');
     }
     return await perform();
   }
 
-  #token(service: string, action: string): boolean {
-    const rate = rateOf(this.#world.limits, service, action);
+  #token({ limits: all, region, clock }: World, service: string, action: string): boolean {
+    const rate = rateOf(all, service, action);
     if (!rate) return true;
     const [name, limits] = rate;
-    const bucket = this.#buckets.get(name) ?? new TokenBucket(this.#world.clock, limits);
-    this.#buckets.set(name, bucket);
+    const key = `${region} ${name}`;
+    const bucket = this.#buckets.get(key) ?? new TokenBucket(clock, limits);
+    this.#buckets.set(key, bucket);
     return bucket.take();
   }
 
-  #enter(call: Pick<LogEntry, 'service' | 'action' | 'principal' | 'input'>): LogEntry {
+  #enter(call: Pick<LogEntry, 'service' | 'action' | 'principal' | 'region' | 'input'>): LogEntry {
     return { at: this.#world.clock.now(), ms: 0, result: 'pending', ...call };
   }
 
@@ -213,6 +223,7 @@ class Desk {
 interface RpcCall {
   service: string;
   principal: string;
+  region: string;
   request: IncomingMessage;
   response: ServerResponse;
   body: Buffer;
@@ -261,9 +272,9 @@ const PROTOCOLS: Record<string, Protocol> = {
 };
 
 /** SigV4: `Credential=<key>/<date>/<region>/<service>/aws4_request`. */
-function credentialScope(request: IncomingMessage): { service: string; accessKey: string } {
-  const scope = /Credential=([^/]+)\/[^/]+\/[^/]+\/([^/]+)\//.exec(String(request.headers.authorization ?? ''));
-  return { accessKey: scope?.[1] ?? 'anonymous', service: scope?.[2] ?? '' };
+function credentialScope(request: IncomingMessage): { service: string; region: string; accessKey: string } {
+  const scope = /Credential=([^/]+)\/[^/]+\/([^/]+)\/([^/]+)\//.exec(String(request.headers.authorization ?? ''));
+  return { accessKey: scope?.[1] ?? 'anonymous', region: scope?.[2] ?? '', service: scope?.[3] ?? '' };
 }
 
 async function collect(request: IncomingMessage): Promise<Buffer> {

@@ -26,11 +26,17 @@ export class World {
   authorize: ((call: AuthorizedCall) => boolean | Promise<boolean>) | undefined;
   readonly #services = new Map<string, Operations>();
   readonly #principals = new Map<string, string>();
+  readonly #options: WorldOptions;
+  /** The account's Regions by name, this one among them. */
+  readonly #regions: Map<string, World>;
   #ids = 0;
 
-  constructor(options: WorldOptions) {
+  constructor(options: WorldOptions, regions = new Map<string, World>()) {
+    this.#options = options;
+    this.#regions = regions;
     this.account = options.account ?? '111122223333';
     this.region = options.region ?? 'eu-central-1';
+    regions.set(this.region, this);
     this.clock = options.clock ?? realClock;
     this.store = options.store;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -40,6 +46,26 @@ export class World {
     this.s3 = new S3(this);
     this.#services.set('ec2', this.ec2.operations);
     this.#services.set('ssm', this.ssm.operations);
+  }
+
+  /** The same account in another Region: its own EC2 and limits, the same disks, clock, roles and rights. */
+  inRegion(region: string): World {
+    const known = this.#regions.get(region);
+    if (known) return known;
+    const world = new World({ ...this.#options, account: this.account, clock: this.clock, region }, this.#regions);
+    world.authorize = (call) => this.authorize?.(call) ?? true;
+    // Ids are unique in all Regions.
+    world.id = (prefix) => this.id(prefix);
+    return world;
+  }
+
+  /** Whether a snapshot of any Region is made of it: a copy shares the image of its source. */
+  isImageInUse(image: string): boolean {
+    const regions = [...this.#regions.values()];
+    if (!regions.some(({ ec2 }) => ec2.copies.made)) return false;
+    return regions.some(({ ec2 }) =>
+      [...ec2.snapshots.all.values()].some((snapshot) => snapshot.image === image && !snapshot.deleted),
+    );
   }
 
   /** Adds or replaces a service: the workflow engine puts itself here as `states`. */
@@ -95,6 +121,7 @@ export type Operations = Record<string, Operation>;
 export type Operation = (input: any, call: Call) => object | Promise<object>;
 
 export interface AuthorizedCall extends Call {
+  region: string;
   input: unknown;
 }
 
@@ -105,6 +132,7 @@ export interface LogEntry {
   service: string;
   action: string;
   principal: string;
+  region: string;
   input: unknown;
   /** `ok`, or the code of the error. */
   result: string;

@@ -17,7 +17,7 @@ export function authorizeBySynthesisedPolicies(world: World, stack: Stack): { re
     // Somebody beside the stack: the test itself.
     if (!role) return true;
     const policies = role.policies.map(({ name, document }) => ({ name, policy: document }));
-    for (const asked of asks(world, call)) {
+    for (const asked of asks(world.inRegion(call.region), call)) {
       // No policy names an instance, a volume, a snapshot or a run: one answer holds for all that differ in nothing else.
       const question = JSON.stringify([call.principal, asked]).replace(/\b(i|vol|snap)-[0-9a-f]{17}(-\d+)?\b/g, '$1');
       const answer = known.get(question) ?? isAllowed(call.principal, policies, asked, world.account);
@@ -92,7 +92,20 @@ function asks(world: World, { service, action, input }: AuthorizedCall): Asked[]
           : []),
       ];
     }
+    case 'ec2:CopySnapshot': {
+      const tags = given.TagSpecifications?.flatMap(({ Tags: list = [] }) => list) ?? [];
+      return [
+        { ...whole, resource: snapshotArn('*'), context: requested(tags) },
+        { ...whole, resource: `arn:aws:ec2:${given.SourceRegion}::snapshot/${given.SourceSnapshotId}` },
+        {
+          action: 'ec2:CreateTags',
+          resource: snapshotArn('*'),
+          context: { ...requested(tags), 'ec2:CreateAction': 'CopySnapshot' },
+        },
+      ];
+    }
     case 'ec2:CreateTags':
+    case 'ec2:LockSnapshot':
     case 'ec2:DeleteSnapshot':
       return (given.Resources ?? [given.SnapshotId ?? '']).map((id) => ({
         ...whole,
@@ -147,6 +160,8 @@ interface Input {
   TagSpecifications?: { Tags?: Tag[] }[];
   Resources?: string[];
   SnapshotId?: string;
+  SourceSnapshotId?: string;
+  SourceRegion?: string;
   Tags?: Tag[];
   DocumentName?: string;
   InstanceIds?: string[];

@@ -1,0 +1,110 @@
+/** Locks and copies of snapshots, as EC2 keeps them. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  CopySnapshotCommand,
+  type CopySnapshotCommandInput,
+  DeleteSnapshotCommand,
+  DescribeImagesCommand,
+  DescribeLockedSnapshotsCommand,
+  DescribeSnapshotsCommand,
+  EC2Client,
+  LockSnapshotCommand,
+  type LockSnapshotCommandInput,
+  UnlockSnapshotCommand,
+} from '@aws-sdk/client-ec2';
+import { DATA, instance, lab, refusal } from './setup.ts';
+
+const DAY_MS = 86_400_000;
+
+async function withSnapshot() {
+  const on = await lab({ latency: { snapshotCopyMs: 60_000 } });
+  on.world.ec2.addInstance(instance());
+  const snapshot = on.world.ec2.snapshots.put({ volumeId: DATA[0] });
+  const lock = (more: Partial<LockSnapshotCommandInput> = {}) =>
+    on.ec2.send(new LockSnapshotCommand({ SnapshotId: snapshot.id, LockMode: 'governance', LockDuration: 7, ...more }));
+  const remove = () => on.ec2.send(new DeleteSnapshotCommand({ SnapshotId: snapshot.id }));
+  const locks = async () => (await on.ec2.send(new DescribeLockedSnapshotsCommand({}))).Snapshots;
+  const there = new EC2Client({ ...on.config, region: 'eu-west-1' });
+  const copy = (more: Partial<CopySnapshotCommandInput> = {}) =>
+    there.send(new CopySnapshotCommand({ SourceRegion: on.world.region, SourceSnapshotId: snapshot.id, ...more }));
+  const copies = async () => (await there.send(new DescribeSnapshotsCommand({ OwnerIds: ['self'] }))).Snapshots;
+  return Object.assign(on, { snapshot, lock, remove, locks, copy, copies, there });
+}
+
+test('a locked snapshot can’t be deleted until its lock has expired', async () => {
+  await using on = await withSnapshot();
+  await on.lock();
+  assert.equal((await on.locks())?.[0]?.LockState, 'governance');
+  assert.notEqual(await refusal(on.remove()), 'no error');
+  await on.clock.advance(7 * DAY_MS);
+  assert.equal((await on.locks())?.[0]?.LockState, 'expired');
+  assert.equal(await refusal(on.remove()), 'no error');
+});
+
+test('a lock that was put on while the snapshot was pending counts from its completion', async () => {
+  await using on = await withSnapshot();
+  Object.assign(on.snapshot, { state: 'pending', completedAt: undefined });
+  await on.lock({ LockDuration: 1 });
+  await on.clock.advance(2 * DAY_MS);
+  assert.equal((await on.locks())?.[0]?.LockExpiresOn, undefined);
+  Object.assign(on.snapshot, { state: 'completed', completedAt: on.clock.now() });
+  assert.equal((await on.locks())?.[0]?.LockExpiresOn?.getTime(), on.clock.now() + DAY_MS);
+});
+
+test('governance can be taken off again; compliance can’t, nor be shortened, but for its cool-off', async () => {
+  await using on = await withSnapshot();
+  const unlock = () => on.ec2.send(new UnlockSnapshotCommand({ SnapshotId: on.snapshot.id }));
+  await on.lock();
+  await unlock();
+  await on.lock({ LockMode: 'compliance', CoolOffPeriod: 1 });
+  assert.equal(await refusal(unlock()), 'no error');
+  await on.lock({ LockMode: 'compliance' });
+  assert.equal(await refusal(unlock()), 'InvalidParameterValue');
+  assert.equal(await refusal(on.lock({ LockMode: 'compliance', LockDuration: 6 })), 'InvalidParameterValue');
+  assert.equal(await refusal(on.lock({ LockMode: 'compliance', LockDuration: 8 })), 'no error');
+  assert.equal(await refusal(on.lock({ LockMode: 'compliance', LockDuration: 40_000 })), 'InvalidParameterValue');
+});
+
+test('a copy belongs to its Region, bears the tags of the call only, and knows no volume', async () => {
+  await using on = await withSnapshot();
+  on.snapshot.tags = new Map([['own', 'x']]);
+  await on.copy({ TagSpecifications: [{ ResourceType: 'snapshot', Tags: [{ Key: 'a', Value: 'b' }] }] });
+  const [copy] = (await on.copies()) ?? [];
+  assert.deepEqual([copy?.State, copy?.Tags, copy?.VolumeId], ['pending', [{ Key: 'a', Value: 'b' }], 'vol-ffffffff']);
+  assert.equal(on.world.ec2.snapshots.all.size, 1, 'the source’s Region has none of it');
+  await on.clock.advance(60_000);
+  assert.equal((await on.copies())?.[0]?.State, 'completed');
+});
+
+test('only a completed snapshot is copied, and twenty at a time into one Region', async () => {
+  await using on = await withSnapshot();
+  for (let made = 0; made < 20; made += 1) await on.copy();
+  assert.equal(await refusal(on.copy()), 'ResourceLimitExceeded');
+  await on.clock.advance(60_000);
+  assert.equal(await refusal(on.copy()), 'no error');
+  on.snapshot.state = 'pending';
+  assert.equal(await refusal(on.copy()), 'IncorrectState');
+});
+
+test('a key that may not be used shows only after the call: the copy fails and says why', async () => {
+  await using on = await withSnapshot();
+  on.world.inRegion('eu-west-1').ec2.copies.deniedKeys.add('arn:key');
+  await on.copy({ Encrypted: true, KmsKeyId: 'arn:key' });
+  await on.clock.advance(60_000);
+  const [copy] = (await on.copies()) ?? [];
+  assert.deepEqual([copy?.State, copy?.StateMessage], ['error', 'Given key ID is not accessible']);
+});
+
+test('an image tells which snapshots it is made of', async () => {
+  await using on = await withSnapshot();
+  on.snapshot.inUseBy = 'ami-1';
+  const { Images } = await on.ec2.send(
+    new DescribeImagesCommand({ Filters: [{ Name: 'block-device-mapping.snapshot-id', Values: [on.snapshot.id] }] }),
+  );
+  assert.deepEqual(
+    Images?.map(({ ImageId }) => ImageId),
+    ['ami-1'],
+  );
+  assert.equal(await refusal(on.remove()), 'InvalidSnapshot.InUse');
+});
