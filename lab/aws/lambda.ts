@@ -92,6 +92,10 @@ export class Lambdas {
     if (fault?.kind === 'throttle') throw new TaskFailure('Lambda.TooManyRequestsException', 'Rate Exceeded.');
     if (fault?.kind === 'error') throw new TaskFailure(fault.error, fault.cause ?? '{}');
     if (fault?.kind === 'killBefore') throw crashed('exit status 137');
+    if (fault?.kind === 'stuck') {
+      await sleep(spec.timeoutSeconds * 1000 * this.#timeScale);
+      return read(spec, randomUUID(), { kind: 'timeout' });
+    }
     if (fault?.kind === 'delay') await sleep(fault.ms * this.#timeScale);
     if (this.#closed) throw crashed('the lab was closed');
     const requestId = randomUUID();
@@ -210,6 +214,8 @@ export type LambdaFault =
   | { kind: 'killAfter'; ms: number }
   /** The environment is killed when this has come about, if the handler still runs. */
   | { kind: 'killWhen'; due: () => Promise<void> }
+  /** The environment never gets to its handler, and Lambda kills it when its time is over. */
+  | { kind: 'stuck' }
   /** The handler does its work and does not end: Lambda kills it when its time is over. */
   | { kind: 'hang' }
   /** The handler does its work, the answer does not arrive. */

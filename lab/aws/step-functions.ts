@@ -31,6 +31,8 @@ export class StepFunctions {
   onEnter: ((execution: Execution, state: string) => void) | undefined;
   /** EventBridge delivers at best effort: a test may lose events here. */
   loseEvent: ((event: StatusEvent) => boolean) | undefined;
+  /** It tries for its time to hand an event to a target, and leaves it in the dead letter queue: a test may have that at once. */
+  undeliverable: ((target: RuleTarget, input: unknown) => boolean) | undefined;
   /** It delivers at least once: a test may have events delivered again. */
   repeatEvent: ((event: StatusEvent) => boolean) | undefined;
   readonly #options: StepFunctionsOptions;
@@ -234,10 +236,12 @@ export class StepFunctions {
     // After whoever waited for the execution's end has gone on: delivery is never at once.
     await new Promise((resolve) => setImmediate(resolve));
     try {
+      if (this.undeliverable?.(target, input)) throw new AwsError('ThrottlingException', 'Rate exceeded');
       if (target.arn.includes(':stateMachine:')) {
         this.start(target.arn, input);
-      } else if (target.arn.startsWith('arn:aws:lambda:')) {
-        await this.#invokeLater(target.arn, input);
+      } else if (this.#options.lambdas.find(target.arn)) {
+        // Lambda has the event now: a function that fails with it makes no dead letter.
+        await this.#invokeLater(target.arn, input).catch(() => {});
       } else {
         throw new Error(`the lab does not deliver to ${target.arn}`);
       }

@@ -43,6 +43,7 @@ export interface Stack {
   readonly roles: RoleResource[];
   readonly rules: RuleResource[];
   readonly schedules: { name: string; expression: string; timeZone: string; target: RuleTarget }[];
+  readonly alarms: AlarmResource[];
   /** A resource's properties, resolved, by logical id. */
   properties(logicalId: string): Record<string, unknown>;
   /** Any value of the template, resolved. */
@@ -91,6 +92,18 @@ export interface RuleResource {
   readonly schedule: string | undefined;
   readonly enabled: boolean;
   readonly targets: RuleTarget[];
+}
+
+/** An alarm on one metric. */
+export interface AlarmResource {
+  readonly name: string;
+  /** Namespace and name: `AWS/States ExecutionsFailed`. */
+  readonly metric: string;
+  readonly dimensions: Record<string, string>;
+  /** It rings above this, when each of so many periods was. */
+  readonly threshold: number;
+  readonly periodSeconds: number;
+  readonly periods: number;
 }
 
 export interface RuleTarget {
@@ -181,6 +194,7 @@ class Reader {
           target: target(Target as Record<string, unknown>),
         };
       }),
+      alarms: this.#all('AWS::CloudWatch::Alarm').map((id) => alarm(this.#properties(id))),
       properties: (id) => this.#properties(id),
       resolve: (value) => resolve(value, this.#scope),
     };
@@ -363,3 +377,14 @@ const target = (from: Record<string, unknown>): RuleTarget => {
     deadLetterArn,
   };
 };
+
+const alarm = (from: Record<string, unknown>): AlarmResource => ({
+  name: String(from.AlarmName),
+  metric: `${from.Namespace} ${from.MetricName}`,
+  dimensions: Object.fromEntries(
+    ((from.Dimensions ?? []) as { Name: string; Value: string }[]).map(({ Name, Value }) => [Name, Value]),
+  ),
+  threshold: Number(from.Threshold),
+  periodSeconds: Number(from.Period),
+  periods: Number(from.EvaluationPeriods),
+});
