@@ -77,11 +77,12 @@ run_until() {
 # next one who tries, and never hinders the release of the others. File systems come before applications, since a
 # database can't end a session whose writes are blocked; LVM snapshots last, they stall nobody.
 undo_all() {
-  local failed=0 undo
+  local failed=0 undo apps=()
   undo_filesystems
   for undo in "${JOURNAL[@]}"; do
-    if [[ $undo == app\ * ]]; then keeper_release "${undo#app }"; fi
+    if [[ $undo == app\ * ]]; then apps+=("${undo#app }"); fi
   done
+  keepers_release ${apps[@]+"${apps[@]}"}
   : >"$ACTIVE/released"
   lvm_check
   for undo in "${JOURNAL[@]}"; do

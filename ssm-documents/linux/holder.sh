@@ -63,7 +63,7 @@ freeze_lvm_snapshot() {
   done
   now_cs
   RELEASED_AT=$REPLY
-  for ((i = ${#APP_DRIVER[@]} - 1; i >= 0; i--)); do keeper_release "$i"; done
+  keepers_release ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}
 }
 
 freeze_app_only() { sync_all everything; }

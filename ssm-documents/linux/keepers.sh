@@ -62,56 +62,80 @@ keepers_freeze_at_once() {
   return "$failed"
 }
 
-# Sets REPLY to the centiseconds that a keeper's answer may take: the driver's own, or the default.
+# Lets go of applications that are held, in reverse of how they were quieted: the databases all at once, then the hooks.
+keepers_release() {
+  local i hooks=() others=()
+  for i in "$@"; do
+    if [ -n "${APP_RELEASED[$i]:-}" ]; then continue; fi
+    if [ "${APP_DRIVER[$i]}" = hooks ]; then hooks+=("$i"); else others+=("$i"); fi
+  done
+  keepers_release_at_once ${others[@]+"${others[@]}"}
+  keepers_release_at_once ${hooks[@]+"${hooks[@]}"}
+}
+
+# A keeper that does not let go in time is killed; the lock goes with its session, or is taken back by the driver.
+keepers_release_at_once() {
+  local i began left=()
+  for i in "$@"; do if keeper_has_lock "$i"; then keeper_tell "$i" held; fi; done
+  now_cs
+  began=$REPLY
+  for i in "$@"; do
+    if [ -z "${APP_LOCKED[$i]:-}" ]; then continue; fi
+    if keeper_has_lock "$i" && keeper_answers "$i" "$began" 200 'held *' && [ "$REPLY" = 'held yes' ]; then APP_HELD[i]=true; else
+      APP_HELD[i]=false
+      note "${APP_NAME[$i]} lost its lock before it was released"
+    fi
+  done
+  for i in "$@"; do if [ -n "${KEEPER_PID[$i]:-}" ]; then keeper_tell "$i" "thaw ${THAWED_BY:-}"; fi; done
+  now_cs
+  began=$REPLY
+  for i in "$@"; do
+    keeper_patience "$i" 300
+    # One that has lost its lock has nothing to let go of, unless its driver has a patience of its own.
+    if [ -n "${KEEPER_PID[$i]:-}" ] && [ "${APP_HELD[$i]:-} $REPLY" != 'false 300' ] &&
+      keeper_answers "$i" "$began" 300 'released *'; then keeper_let_go "$i"; else left+=("$i"); fi
+  done
+  # Taking back may take its time; by now nobody else waits.
+  for i in ${left[@]+"${left[@]}"}; do
+    keeper_kill "$i"
+    take_back "$i"
+    keeper_let_go "$i"
+  done
+}
+
+keeper_has_lock() { [ -n "${APP_LOCKED[$1]:-}" ] && [ -n "${KEEPER_PID[$1]:-}" ]; }
+
+keeper_let_go() {
+  keeper_kill "$1"
+  now_cs
+  APP_RELEASED[$1]=$REPLY RELEASED_AT=$REPLY
+}
+
+keeper_kill() {
+  if [ -n "${KEEPER_PID[$1]:-}" ]; then kill -9 -- "-${KEEPER_PID[$1]}" 2>/dev/null || true; fi
+  KEEPER_PID[$1]=''
+}
+
+# Sets REPLY to the centiseconds that an answer of keeper I may take: the driver's own, or the default.
 keeper_patience() {
   local name=${APP_DRIVER[$1]}
   name=${name^^}_PATIENCE
   REPLY=${!name:-$2}
 }
 
-keeper_held() {
-  local patience deadline
-  keeper_patience "$1" 200
-  patience=$REPLY
-  keeper_tell "$1" held
+# Waits for an answer of keeper I like PATTERN, since BEGAN for the driver's patience or by default for so many
+# centiseconds; sets REPLY to it. What was said while another one was waited for is heard in any case.
+keeper_answers() {
+  local deadline
+  keeper_patience "$1" "$3"
+  deadline=$(($2 + REPLY))
   now_cs
-  deadline=$((REPLY + patience))
+  if [ "$deadline" -lt $((REPLY + 20)) ]; then deadline=$((REPLY + 20)); fi
   while keeper_hear "$1" "$deadline"; do
-    case $REPLY in held\ *) break ;; esac
+    # shellcheck disable=SC2053 # a pattern on purpose
+    if [[ $REPLY == $4 ]]; then return 0; fi
   done
-  [ "$REPLY" = 'held yes' ]
-}
-
-# A keeper that does not let go in time is killed; the lock goes with its session, or is taken back by the driver.
-keeper_release() {
-  local i=$1 patience deadline said
-  if [ -n "${APP_RELEASED[$i]:-}" ]; then return 0; fi
-  if [ -n "${APP_LOCKED[$i]:-}" ]; then
-    if [ -n "${KEEPER_PID[$i]:-}" ] && keeper_held "$i"; then APP_HELD[i]=true; else
-      APP_HELD[i]=false
-      note "${APP_NAME[$i]} lost its lock before it was released"
-    fi
-  fi
-  if [ -n "${KEEPER_PID[$i]:-}" ]; then
-    keeper_patience "$i" 300
-    patience=$REPLY
-    keeper_tell "$i" "thaw ${THAWED_BY:-}"
-    now_cs
-    deadline=$((REPLY + patience))
-    # A driver with a patience of its own lets go in order, whatever has been lost.
-    while [ "${APP_HELD[$i]:-true} $patience" != 'false 300' ] && keeper_hear "$i" "$deadline"; do
-      case $REPLY in released\ *) break ;; esac
-    done
-    said=$REPLY
-    # First the keeper, then in its place: never both at once.
-    kill -9 -- "-${KEEPER_PID[$i]}" 2>/dev/null || true
-    KEEPER_PID[i]=''
-    if [[ $said != released\ * ]]; then take_back "$i"; fi
-  else
-    take_back "$i"
-  fi
-  now_cs
-  APP_RELEASED[i]=$REPLY RELEASED_AT=$REPLY
+  return 1
 }
 
 # In a dead keeper's place. A lock that lives in a session is gone with it; a driver whose lock outlives its session says

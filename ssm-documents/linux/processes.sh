@@ -1,6 +1,6 @@
 #!/bin/bash
 # shellcheck shell=bash disable=SC2034,SC2154
-# What the kernel tells of an application's process, and the files of ours that hold its secrets.
+# What the kernel tells of an application's process.
 
 # Sets PIDS to the processes whose name (15 characters of it) fits one of the patterns. The names are read once for all
 # drivers of one apps_detect.
@@ -27,6 +27,41 @@ processes_read() {
     { IFS= read -r name <"$proc/comm"; } 2>/dev/null || continue
     PROCESS_NAME[${proc##*/}]=$name
   done
+}
+
+# Sets PIDS to the processes of these names whose parent has none of them: servers without their workers.
+servers_of() {
+  local pid key value name servers=()
+  pids_of "$@"
+  for pid in ${PIDS[@]+"${PIDS[@]}"}; do
+    key=''
+    while read -r key value; do
+      if [ "$key" = PPid: ]; then break; fi
+    done 2>/dev/null <"${FF_PROC:-/proc}/$pid/status" || continue
+    # It has ended meanwhile, as short-lived workers do.
+    if [ "$key" != PPid: ]; then continue; fi
+    { read -r name <"${FF_PROC:-/proc}/$value/comm"; } 2>/dev/null || name=''
+    if [[ -z $name || " $* " != *" $name "* ]]; then servers+=("$pid"); fi
+  done
+  PIDS=(${servers[@]+"${servers[@]}"})
+}
+
+# Sets REPLY to the working directory of a process, as it sees it: the data directory of most servers.
+directory_of() { REPLY=$(readlink "${FF_PROC:-/proc}/$1/cwd" 2>/dev/null) || REPLY=''; }
+
+# Sets REPLY to the Unix socket that a process listens on: told by the kernel, whatever the configuration says.
+unix_socket_of() {
+  local proc=${FF_PROC:-/proc}/$1 except=${2:-} flags type inode path sockets
+  sockets=$(ls -l "$proc/fd" 2>/dev/null) || true
+  while read -r _ _ _ flags type _ inode path; do
+    # 00010000: it accepts connections.
+    # shellcheck disable=SC2053 # a pattern on purpose
+    if [[ $flags == 00010000 && $type == 0001 && $sockets == *"socket:[$inode]"* && -n $path && $path != $except ]]; then
+      REPLY=$path
+      return
+    fi
+  done < <(grep ' 00010000 0001 ' "$proc/net/unix" 2>/dev/null)
+  REPLY=''
 }
 
 # Sets REPLY to a process's words, separated by line ends: its arguments (cmdline) or its environment (environ).
@@ -79,43 +114,4 @@ address_of() {
     *) ip=localhost ;;
   esac
   REPLY=$ip:$port
-}
-
-# Whether a file below /etc/freezeframe is root's alone; REPLY says what is wrong.
-secret_is_safe() {
-  local file=${FF_ETC:-/etc}/freezeframe/$1
-  case $(stat -L -c '%u %a' "$file" 2>/dev/null) in
-    '0 600' | '0 400') REPLY='' ;;
-    *)
-      REPLY="$file must belong to root with mode 0600"
-      return 1
-      ;;
-  esac
-}
-
-secret_exists() { [ -e "${FF_ETC:-/etc}/freezeframe/$1" ]; }
-
-# Sets REPLY to the value of KEY in such a file of lines `key = value`. The value may hold any character.
-secret_of() {
-  local line
-  while IFS= read -r line || [ -n "$line" ]; do
-    if [[ $line =~ ^[[:blank:]]*"$2"[[:blank:]]*=[[:blank:]]*(.*[^[:space:]]) ]]; then
-      REPLY=${BASH_REMATCH[1]}
-      return 0
-    fi
-  done <"${FF_ETC:-/etc}/freezeframe/$1"
-  REPLY=''
-  return 1
-}
-
-# Sets REPLY to the last line of TEXT that says something: clients say what went wrong last.
-last_line() {
-  local text=$1 line=''
-  while [ -n "$text" ]; do
-    line=${text##*$'\n'}
-    if [[ $line == *[![:space:]]* ]]; then break; fi
-    if [[ $text != *$'\n'* ]]; then break; fi
-    text=${text%$'\n'*}
-  done
-  REPLY=$line
 }

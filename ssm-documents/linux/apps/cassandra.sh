@@ -6,26 +6,25 @@
 # cluster, to be repaired after a restore. So it proves nothing, and says so.
 
 cassandra_detect() {
-  local pid word mounts directory
+  local pid word directory
   pids_of java
   for pid in ${PIDS[@]+"${PIDS[@]}"}; do
     words_of "$pid" cmdline
     if [[ $REPLY != *org.apache.cassandra.service.CassandraDaemon* ]]; then continue; fi
-    directory=/var/lib/cassandra mounts=''
+    directory=/var/lib/cassandra
     while read -r word; do
       case $word in -Dcassandra.storagedir=?*) directory=${word#*=} ;; esac
     done < <(printf '%s\n' "$REPLY")
     app_found cassandra 'Cassandra (no lock: flushed only)' ''
-    add_mount "$directory"
-    for word in "$directory"/*; do if [ -L "$word" ]; then add_mount "$word"; fi; done
-    cassandra_describe "$pid" "$directory" "$mounts"
+    cassandra_describe "$REPLY" "$pid" "$directory"
   done
 }
 
 cassandra_describe() {
-  local i=$((${#APP_DRIVER[@]} - 1))
-  APP_PROVABLE[i]=0 APP_DIR[i]=$2 APP_MOUNTS[i]=$3
-  if app_contained "$i" "$1" "$2"; then return; fi
+  local i=$1
+  APP_PROVABLE[i]=0 APP_DIR[i]=$3
+  if app_contained "$i" "$2" "$3"; then return; fi
+  app_lies_in "$i" "$3"
   if cassandra_tool 10 version; then
     APP_NAME[i]="Cassandra ${REPLY##*: } (no lock: flushed only)" APP_READY[i]=1
   else
@@ -37,8 +36,8 @@ cassandra_freeze() {
   seconds_left
   if ! cassandra_tool "$REPLY" flush; then
     case $REPLY in
-      *'no answer'*) fault LockTimeout "${APP_NAME[$1]} did not flush in time" ;;
-      *) fault ApplicationRefused "${APP_NAME[$1]}: $REPLY" ;;
+      *'no answer'*) app_keeps_waiting "$1" "did not flush in time" ;;
+      *) app_refuses "$1" ": $REPLY" ;;
     esac
     return 1
   fi
@@ -55,7 +54,7 @@ cassandra_thaw() { return 0; }
 # Runs nodetool within SECONDS; sets REPLY to what it prints last. A password goes through a file of root's, for nodetool
 # has no other way in.
 cassandra_tool() {
-  local client seconds=$1 answer code=0 login=()
+  local client seconds=$1 login=()
   shift
   if ! client=$(command -v nodetool); then
     REPLY='the client (nodetool) is not installed'
@@ -66,12 +65,7 @@ cassandra_tool() {
     if secret_of cassandra.conf user; then login=(-u "$REPLY" -pwf "${FF_ETC:-/etc}/freezeframe/cassandra.password"); fi
     secret_is_safe cassandra.password || return 1
   fi
-  answer=$(HOME=$FF_RUN timeout -k 1 "$seconds" "$client" ${login[@]+"${login[@]}"} "$@" 2>&1 </dev/null) || code=$?
-  last_line "$answer"
-  case $code in
-    0) return 0 ;;
-    124 | 137) REPLY="no answer within $seconds s" ;;
-    *) REPLY="nodetool: ${REPLY:-ended with $code}" ;;
-  esac
+  client_once "$seconds" env "HOME=$FF_RUN" "$client" ${login[@]+"${login[@]}"} "$@" </dev/null && return 0
+  REPLY="nodetool: $REPLY"
   return 1
 }

@@ -6,15 +6,17 @@
 # connection may hang: the one that suspended is kept, in a shell of the instance's owner, and resumes.
 
 db2_detect() {
-  local pid owner name path
+  local pid owner name path why
   pids_of db2sysc
   for pid in ${PIDS[@]+"${PIDS[@]}"}; do
     owner_of "$pid"
     owner=$REPLY
     if [[ ! $owner =~ ^[a-z_][a-z0-9_-]*$ ]]; then continue; fi
     if ! db2_ask "$owner" 'db2 list active databases'; then
+      why=$REPLY
       app_found db2 "Db2 ($owner)" "$owner:"
-      if ! app_contained "$REPLY" "$pid" /database; then APP_PROBLEM[${#APP_PROBLEM[@]} - 1]="as $owner: $DB2_ERROR"; fi
+      APP_PROBLEM[REPLY]="as $owner: $why"
+      app_contained "$REPLY" "$pid" /database || true
       continue
     fi
     while read -r name; do
@@ -30,25 +32,24 @@ db2_detect() {
 }
 
 db2_describe() {
-  local i=$1 owner=${APP_REF[$1]%%:*} name=${APP_REF[$1]#*:} line mounts='' suspended=''
+  local i=$1 owner=${APP_REF[$1]%%:*} name=${APP_REF[$1]#*:} line suspended=''
   APP_STOPS[i]=1 APP_DIR[i]=${3%/}
   if app_contained "$i" "$2" /database; then return; fi
-  add_mount "$3"
+  app_lies_on "$i" "$3"
   if [[ ! $name =~ ^[A-Za-z0-9_@#\$]{1,8}$ ]]; then
     APP_PROBLEM[i]="its name can't be told"
     return
   fi
   if ! db2_ask "$owner" "db2 -o- connect to $name; db2 -x \"select 'path ' || path from sysibmadm.dbpaths union all select 'suspended ' || value from sysibmadm.dbcfg where name = 'suspend_io'\""; then
-    APP_MOUNTS[i]=$mounts APP_PROBLEM[i]=$DB2_ERROR
+    APP_PROBLEM[i]=$REPLY
     return
   fi
   while read -r line; do
     case $line in
-      'path '/*) add_mount "${line#path }" ;;
+      'path '/*) app_lies_on "$i" "${line#path }" ;;
       'suspended '*) suspended=${line#suspended } ;;
     esac
   done < <(printf '%s\n' "$REPLY")
-  APP_MOUNTS[i]=$mounts
   if [[ $suspended == YES* ]]; then
     APP_PROBLEM[i]="its writes are suspended by somebody else; wait for that backup, or SET WRITE RESUME FOR DATABASE"
     return
@@ -59,28 +60,28 @@ db2_describe() {
 db2_freeze() {
   local i=$1 owner=${APP_REF[$1]%%:*} name=${APP_REF[$1]#*:}
   if ! db2_command "$owner"; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
+    app_refuses "$i" ": $REPLY"
+    return
   fi
-  session_open "$i" "${DB2[@]}" || return 1
+  client_open "$i" "${DB2[@]}" || return 1
   if ! db2_say "$i" 15 ". ~/sqllib/db2profile && db2 -o- connect to $name" ||
     ! db2_say "$i" 5 "db2 -x \"select value from sysibmadm.dbcfg where name = 'suspend_io'\""; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
+    app_refuses "$i" ": $REPLY"
+    return
   fi
   if [[ $REPLY != NO* ]]; then
-    fault ApplicationRefused "${APP_NAME[$i]} is suspended by somebody else's backup; wait for it, or SET WRITE RESUME FOR DATABASE"
-    return 1
+    app_refuses "$i" " is suspended by somebody else's backup; wait for it, or SET WRITE RESUME FOR DATABASE"
+    return
   fi
   taken_mark "$i" || return 1
   mark_stalled
   seconds_left
   if ! db2_say "$i" "$REPLY" 'db2 set write suspend for database' waits; then
-    if [ -n "$SESSION_STATUS" ]; then
+    if [ -n "$CLIENT_STATUS" ]; then
       taken_forget "$i"
-      fault ApplicationRefused "${APP_NAME[$i]} refused to suspend its writes: $REPLY"
+      app_refuses "$i" " refused to suspend its writes: $REPLY"
     else
-      fault LockTimeout "${APP_NAME[$i]} did not suspend its writes in time"
+      app_keeps_waiting "$i" "did not suspend its writes in time"
     fi
     return 1
   fi
@@ -122,22 +123,15 @@ db2_command() {
 
 # Sets REPLY to what a command of the owner's shell prints; fails when it ends with 4 or more, as db2 does on errors.
 db2_say() {
-  session_turn
-  session_say "$1" "$2" "$3; echo \"freezeframe\"\"${SESSION_MARK#freezeframe} \$?\"" "${4:-}" || return 1
-  [ "${SESSION_STATUS:-8}" -lt 4 ]
+  client_turn
+  client_ask "$1" "$2" "$3; echo \"freezeframe\"\"${CLIENT_MARK#freezeframe} \$?\"" "${4:-}" || return 1
+  [ "${CLIENT_STATUS:-8}" -lt 4 ]
 }
 
-# The same in a shell of its own. The error is in DB2_ERROR.
-DB2_ERROR=''
+# The same in a shell of its own. On failure REPLY says why.
 db2_ask() {
-  local code=0
-  if ! db2_command "$1"; then
-    DB2_ERROR=$REPLY
-    return 1
-  fi
-  REPLY=$(printf '%s\n' '. ~/sqllib/db2profile' "$2" | timeout -k 1 15 "${DB2[@]}" 2>&1) || code=$?
-  if [ "$code" -lt 4 ]; then return 0; fi
-  last_line "$REPLY"
-  DB2_ERROR="can't be asked: ${REPLY:-no answer within 15 s}"
+  db2_command "$1" || return 1
+  client_once 15 "${DB2[@]}" < <(printf '%s\n' '. ~/sqllib/db2profile' "$2" '[ $? -lt 4 ]') && return 0
+  REPLY="can't be asked: $REPLY"
   return 1
 }

@@ -22,7 +22,7 @@ elasticsearch_detect() {
 }
 
 elasticsearch_describe() {
-  local i=$1 answer mounts='' address
+  local i=$1 answer address
   APP_PROVABLE[i]=0
   if app_contained "$i" "$2" /usr/share/elasticsearch/data /usr/share/opensearch/data; then return; fi
   # Of its two ports the one that speaks HTTP.
@@ -38,7 +38,7 @@ elasticsearch_describe() {
         answer=${BASH_REMATCH[1]//\"/}
         while [ -n "$answer" ]; do
           if [[ $answer == /* ]]; then
-            add_mount "${answer%%,*}"
+            app_lies_on "$i" "${answer%%,*}"
             APP_DIR[i]=${APP_DIR[$i]:-${answer%%,*}}
           fi
           if [[ $answer == *,* ]]; then answer=${answer#*,}; else answer=''; fi
@@ -47,7 +47,6 @@ elasticsearch_describe() {
     fi
     if [ "${APP_READY[$i]}" = 1 ]; then break; fi
   done
-  APP_MOUNTS[i]=$mounts
   if [ "${APP_READY[$i]}" != 1 ]; then
     APP_PROBLEM[i]="${REPLY:-process $2 listens on no TCP port}; where it wants a login, put user and password into /etc/freezeframe/elasticsearch.conf"
   fi
@@ -57,8 +56,8 @@ elasticsearch_freeze() {
   seconds_left
   if ! elasticsearch_call "${APP_REF[$1]}" "$REPLY" POST '/_flush'; then
     case $REPLY in
-      *'no answer'*) fault LockTimeout "${APP_NAME[$1]} did not flush in time" ;;
-      *) fault ApplicationRefused "${APP_NAME[$1]}: $REPLY" ;;
+      *'no answer'*) app_keeps_waiting "$1" "did not flush in time" ;;
+      *) app_refuses "$1" ": $REPLY" ;;
     esac
     return 1
   fi
@@ -74,7 +73,7 @@ elasticsearch_thaw() { return 0; }
 
 # Sets REPLY to the answer at ADDRESS within SECONDS, or to why there is none. The login reaches curl through its input.
 elasticsearch_call() {
-  local scheme=http login='' answer='' code=0 user
+  local scheme=http login='' user
   if ! command -v curl >/dev/null; then
     REPLY='the client (curl) is not installed'
     return 1
@@ -90,15 +89,6 @@ elasticsearch_call() {
     fi
     if secret_of elasticsearch.conf cacert; then login+=$'\n'"cacert = \"$REPLY\"" scheme=https; fi
   fi
-  answer=$(printf '%s\n' "$login" | curl -q -K - --silent --show-error --fail --noproxy '*' --max-time "$2" -X "$3" "$scheme://${1/#127.0.0.1:/localhost:}$4" 2>&1) || code=$?
-  last_line "$answer"
-  case $code in
-    0)
-      REPLY=$answer
-      return 0
-      ;;
-    28) REPLY="no answer within $2 s" ;;
-    *) REPLY="${REPLY:-curl ended with $code}" ;;
-  esac
-  return 1
+  client_once "$2" curl -q -K - --silent --show-error --fail --noproxy '*' -X "$3" "$scheme://${1/#127.0.0.1:/localhost:}$4" \
+    < <(printf '%s\n' "$login")
 }

@@ -4,11 +4,11 @@
 # named and never ready; what to do is in its problem.
 
 etcd_detect() {
-  local pid directory paths i mounts
+  local pid directory paths i
   servers_of etcd
   for pid in ${PIDS[@]+"${PIDS[@]}"}; do
     app_found etcd etcd "$pid"
-    i=$REPLY mounts=''
+    i=$REPLY
     # Told by the open database, whatever the configuration says.
     paths=$(ls -l "${FF_PROC:-/proc}/$pid/fd" 2>/dev/null) || true
     directory=${paths%%/member/*}
@@ -16,14 +16,13 @@ etcd_detect() {
     directory=${directory##*-> }
     APP_PROVABLE[i]=0 APP_DIR[i]=$directory
     if app_contained "$i" "$pid" ${directory:+"$directory"}; then continue; fi
-    if [ -n "$directory" ]; then add_tree "$directory"; fi
-    APP_MOUNTS[i]=$mounts
+    if [ -n "$directory" ]; then app_lies_below "$i" "$directory"; fi
     APP_PROBLEM[i]="etcd can't be quieted; let a hook in /etc/freezeframe/hooks.d save a snapshot before each run: etcdctl snapshot save FILE"
   done
 }
 
 etcd_freeze() {
-  fault ApplicationRefused "${APP_NAME[$1]} can't be quieted"
+  app_refuses "$1" " can't be quieted"
   return 1
 }
 

@@ -7,7 +7,10 @@
 # closed, or the next backup is refused and the data area grows: SUCCESSFUL when the run itself asks for the thaw, after
 # its set, and UNSUCCESSFUL whoever else ends it.
 
-HANA_KEY=FREEZEFRAME HANA_ID=()
+# Centiseconds that the holder waits for its answers: to find the snapshot and to close it, which is written to the backup
+# catalogue.
+HANA_PATIENCE=1600
+HANA_KEY=FREEZEFRAME HANA_ID=''
 
 hana_detect() {
   local pid sid seen=' '
@@ -23,7 +26,7 @@ hana_detect() {
 }
 
 hana_describe() {
-  local i=$1 kind value mounts='' prepared=''
+  local i=$1 kind value prepared=''
   if app_contained "$i" "$2" /hana/data /hana/mounts; then return; fi
   if ! hana_ask "$i" 10 "SELECT 'version ' || VERSION FROM M_DATABASE UNION ALL SELECT DISTINCT 'path ' || PATH FROM M_DISKS WHERE USAGE_TYPE = 'DATA' UNION ALL SELECT 'prepared ' || BACKUP_ID FROM M_BACKUP_CATALOG WHERE ENTRY_TYPE_NAME = 'data snapshot' AND STATE_NAME = 'prepared'"; then
     APP_PROBLEM[i]="$REPLY; make a key in the user store of ${APP_REF[$i],,}adm: hdbuserstore SET $HANA_KEY HOST:3NN13@SYSTEMDB USER PASSWORD, of a user with BACKUP ADMIN and CATALOG READ"
@@ -33,13 +36,12 @@ hana_describe() {
     case $kind in
       version) APP_NAME[i]="SAP HANA ${value%%.0[0-9]*} (${APP_REF[$i]})" ;;
       path)
-        add_mount "$value"
+        app_lies_on "$i" "$value"
         APP_DIR[i]=${APP_DIR[$i]:-${value%/}}
         ;;
       prepared) prepared=$value ;;
     esac
   done < <(printf '%s\n' "$REPLY")
-  APP_MOUNTS[i]=$mounts
   if [ -n "$prepared" ]; then
     APP_PROBLEM[i]="data snapshot $prepared is prepared by somebody else; close it: BACKUP DATA FOR FULL SYSTEM CLOSE SNAPSHOT BACKUP_ID $prepared UNSUCCESSFUL 'stale'"
     return
@@ -53,16 +55,16 @@ hana_freeze() {
   seconds_left
   if ! hana_ask "$i" "$REPLY" "BACKUP DATA FOR FULL SYSTEM CREATE SNAPSHOT COMMENT 'freezeframe $RUN'"; then
     case $REPLY in
-      *'no answer'*) fault LockTimeout "${APP_NAME[$i]} did not prepare its data snapshot in time; its savepoint takes longer than that" ;;
-      *) fault ApplicationRefused "${APP_NAME[$i]} refused to prepare a data snapshot: $REPLY" ;;
+      *'no answer'*) app_keeps_waiting "$i" "did not prepare its data snapshot in time; its savepoint takes longer than that" ;;
+      *) app_refuses "$i" " refused to prepare a data snapshot: $REPLY" ;;
     esac
     return 1
   fi
   if ! hana_find "$i" || [ -z "$REPLY" ]; then
-    fault ApplicationRefused "${APP_NAME[$i]} has no prepared data snapshot of this run, though it took the command"
-    return 1
+    app_refuses "$i" " has no prepared data snapshot of this run, though it took the command"
+    return
   fi
-  HANA_ID[i]=$REPLY
+  HANA_ID=$REPLY
   APP_POSITION[i]="backup id $REPLY"
   note "${APP_NAME[$i]}: the data snapshot is good for the data area only; restore the log area from elsewhere, or recover without it"
 }
@@ -70,7 +72,7 @@ hana_freeze() {
 # A restart of a service loses it. Asked only at the release: a login may wait for a frozen disk.
 hana_held() {
   if [ "${2:-}" = idle ]; then return 0; fi
-  [ -n "${HANA_ID[$1]:-}" ] && hana_find "$1" && [ "$REPLY" = "${HANA_ID[$1]}" ]
+  [ -n "$HANA_ID" ] && hana_find "$1" && [ "$REPLY" = "$HANA_ID" ]
 }
 
 hana_thaw() {
@@ -78,7 +80,7 @@ hana_thaw() {
   if ! is_taken "$i"; then return 0; fi
   # The order says who asks: only the run itself comes after its set.
   verdict="UNSUCCESSFUL 'freezeframe $RUN: no snapshot set'"
-  if [ "${THAWED_BY:-}" = asked ] && [ -n "${HANA_ID[$i]:-}" ]; then verdict="SUCCESSFUL 'freezeframe $RUN'"; fi
+  if [ "${THAWED_BY:-}" = asked ] && [ -n "$HANA_ID" ]; then verdict="SUCCESSFUL 'freezeframe $RUN'"; fi
   hana_close "$i" "$verdict"
 }
 
@@ -101,7 +103,7 @@ hana_find() {
 
 # Sets REPLY to what a statement answers within SECONDS, in lines without quotes, or to the error.
 hana_ask() {
-  local user=${APP_REF[$1],,}adm client home answer code=0
+  local user=${APP_REF[$1],,}adm client home
   home=$(getent passwd "$user" | cut -d: -f6) || home=''
   client=$(command -v hdbsql) || for client in "/usr/sap/${APP_REF[$1]}"/HDB[0-9][0-9]/exe/hdbsql /usr/sap/hdbclient/hdbsql; do
     if [ -x "$client" ]; then break; fi
@@ -111,13 +113,9 @@ hana_ask() {
     return 1
   fi
   # The key's password stays in the user store.
-  answer=$(timeout -k 1 "$2" runuser -u "$user" -- env "HOME=$home" "$client" -U "$HANA_KEY" -a -x -j -C "$3" 2>&1 </dev/null) || code=$?
-  if [ "$code" = 0 ]; then
-    REPLY=${answer//\"/}
-    return 0
+  if ! client_once "$2" runuser -u "$user" -- env "HOME=$home" "$client" -U "$HANA_KEY" -a -x -j -C "$3" </dev/null; then
+    REPLY="hdbsql: $REPLY"
+    return 1
   fi
-  last_line "$answer"
-  if [ "$code" = 124 ] || [ "$code" = 137 ]; then REPLY="no answer within $2 s"; fi
-  REPLY="hdbsql: ${REPLY:-ended with $code}"
-  return 1
+  REPLY=${REPLY//\"/}
 }

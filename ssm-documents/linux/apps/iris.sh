@@ -23,22 +23,20 @@ iris_detect() {
   done
   # A process that no tool of the host knows.
   app_found iris 'InterSystems IRIS' ''
-  if ! app_contained "$REPLY" "${PIDS[0]}" /usr/irissys /durable; then
-    APP_PROBLEM[${#APP_PROBLEM[@]} - 1]='it runs, but the client (iris or ccontrol) lists no instance that is up'
-  fi
+  APP_PROBLEM[REPLY]='it runs, but the client (iris or ccontrol) lists no instance that is up'
+  app_contained "$REPLY" "${PIDS[0]}" /usr/irissys /durable || true
 }
 
 iris_describe() {
-  local i=$1 line mounts='' code=0
+  local i=$1 line code=0
   if [[ $2 == /* ]]; then
     APP_DIR[i]=$2
-    add_mount "$2"
+    app_lies_on "$i" "$2"
     # Databases and journals elsewhere are named in the instance's own file.
     while read -r line; do
-      if [[ $line =~ =(/[^,]+) ]]; then add_mount "${BASH_REMATCH[1]}"; fi
+      if [[ $line =~ =(/[^,]+) ]]; then app_lies_on "$i" "${BASH_REMATCH[1]}"; fi
     done < <(cat "$2/iris.cpf" "$2/cache.cpf" 2>/dev/null || true)
   fi
-  APP_MOUNTS[i]=$mounts
   iris_call "$i" 10 'IsWDSuspendedExt()' || code=$?
   case $code in
     3) APP_READY[i]=1 ;;
@@ -51,8 +49,8 @@ iris_freeze() {
   local i=$1 code=0 limit
   iris_call "$i" 10 'IsWDSuspendedExt()' || code=$?
   if [ "$code" != 3 ]; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $([ "$code" = 5 ] && echo "its write daemon is suspended by somebody else" || echo "$REPLY")"
-    return 1
+    app_refuses "$i" ": $([ "$code" = 5 ] && echo "its write daemon is suspended by somebody else" || echo "$REPLY")"
+    return
   fi
   taken_mark "$i" || return 1
   code=0
@@ -63,13 +61,13 @@ iris_freeze() {
   case $code in
     5) ;;
     124 | 137)
-      fault LockTimeout "${APP_NAME[$i]} did not suspend its write daemon in time"
-      return 1
+      app_keeps_waiting "$i" "did not suspend its write daemon in time"
+      return
       ;;
     *)
       if [ "$code" = 3 ]; then REPLY='ExternalFreeze failed (status 3); see its messages.log'; fi
-      fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-      return 1
+      app_refuses "$i" ": $REPLY"
+      return
       ;;
   esac
   note "${APP_NAME[$i]}: databases that are not journaled lose what was not written when they are restored"
@@ -96,17 +94,12 @@ iris_take_back() { iris_thaw "$1"; }
 
 # Calls a method of Backup.General within SECONDS. Returns the instance's exit status; on others than 3 and 5 REPLY says why.
 iris_call() {
-  local client answer code=0
+  local client code=0
   if ! client=$(command -v irissession || command -v csession); then
     REPLY='the client (irissession) is not installed'
     return 127
   fi
-  answer=$(timeout -k 1 "$2" "$client" "${APP_REF[$1]}" -U '%SYS' "##Class(Backup.General).$3" 2>&1 </dev/null) || code=$?
-  last_line "$answer"
-  case $code in
-    3 | 5) ;;
-    124 | 137) REPLY="no answer within $2 s" ;;
-    *) REPLY="can't log in: ${REPLY:-ended with $code}" ;;
-  esac
+  client_once "$2" "$client" "${APP_REF[$1]}" -U '%SYS' "##Class(Backup.General).$3" </dev/null || code=$?
+  case $code in 124 | 137) ;; *) REPLY="can't log in: $REPLY" ;; esac
   return "$code"
 }

@@ -19,7 +19,7 @@ mongodb_detect() {
 }
 
 mongodb_describe() {
-  local i=$1 key value mounts='' version='' role='' locked='' cluster=''
+  local i=$1 key value version='' role='' locked='' cluster=''
   APP_STOPS[i]=1
   if app_contained "$i" "$2" /data/db; then return; fi
   if [ -z "${APP_REF[$i]}" ]; then
@@ -36,16 +36,15 @@ mongodb_describe() {
       version) version=$value ;;
       path)
         APP_DIR[i]=${value%/}
-        add_mount "$value"
         # Journal and databases may be links to other disks.
-        for value in "$value"/*; do if [ -L "$value" ]; then add_mount "$value"; fi; done
+        app_lies_in "$i" "$value"
         ;;
       cluster) cluster=$value ;;
       role) role=$value ;;
       locked) locked=$value ;;
     esac
   done < <(printf '%s\n' "${REPLY//|/$'\n'}")
-  APP_MOUNTS[i]=$mounts APP_NAME[i]="MongoDB $version"
+  APP_NAME[i]="MongoDB $version"
   if [ "$locked" = true ]; then
     APP_PROBLEM[i]="somebody else's fsync lock holds the server; wait for that backup, or end it with db.fsyncUnlock()"
     return
@@ -65,37 +64,37 @@ mongodb_describe() {
 mongodb_freeze() {
   local i=$1
   if ! mongodb_command || ! mongodb_login "${APP_REF[$i]}"; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
+    app_refuses "$i" ": $REPLY"
+    return
   fi
   local login=$REPLY
-  session_open "$i" env "HOME=$ACTIVE" "${MONGODB[@]}" || return 1
+  client_open "$i" env "HOME=$ACTIVE" "${MONGODB[@]}" || return 1
   # The connection is made by what is read, so that no secret is in the list of processes.
   client_tell "$i" "$login" || true
   if ! mongodb_say "$i" 10 'Boolean(ok(db.adminCommand({currentOp: 1})).fsyncLock)'; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
+    app_refuses "$i" ": $REPLY"
+    return
   fi
   if [ "$REPLY" != false ]; then
-    fault ApplicationRefused "${APP_NAME[$i]} is locked by somebody else's backup; wait for it, or end it with db.fsyncUnlock()"
-    return 1
+    app_refuses "$i" " is locked by somebody else's backup; wait for it, or end it with db.fsyncUnlock()"
+    return
   fi
   taken_mark "$i" || return 1
   mark_stalled
   seconds_left
   if ! mongodb_say "$i" "$REPLY" "Number(ok(db.adminCommand({fsync: 1, lock: true, comment: \"freezeframe $RUN\"})).lockCount)" waits; then
     # Refused at once it took nothing; else the lock may still come, and is undone like one that did.
-    if [ "$SESSION_STATUS" = no ]; then
+    if [ "$CLIENT_STATUS" = no ]; then
       taken_forget "$i"
-      fault ApplicationRefused "${APP_NAME[$i]} refused the fsync lock: $REPLY"
+      app_refuses "$i" " refused the fsync lock: $REPLY"
     else
-      fault LockTimeout "${APP_NAME[$i]} did not grant its fsync lock in time; see its long operations with db.currentOp()"
+      app_keeps_waiting "$i" "did not grant its fsync lock in time; see its long operations with db.currentOp()"
     fi
     return 1
   fi
   if [ "$REPLY" != 1 ]; then
-    fault ApplicationRefused "${APP_NAME[$i]} was locked by somebody else at the same moment; its lock is left alone"
-    return 1
+    app_refuses "$i" " was locked by somebody else at the same moment; its lock is left alone"
+    return
   fi
   if mongodb_say "$i" 2 'JSON.stringify(((db.serverStatus().repl || {}).lastWrite || {}).opTime || "")'; then APP_POSITION[i]=$REPLY; fi
 }
@@ -170,16 +169,16 @@ javascript_string() {
 
 # One line that has the client evaluate an expression and say the mark behind it.
 mongodb_sentence() {
-  session_turn
-  REPLY="try { if (why) { throw new Error(why) } var a = $1; print(\"freezeframe\" + \"${SESSION_MARK#freezeframe} yes \" + a) } catch (e) { print(\"freezeframe\" + \"${SESSION_MARK#freezeframe} no \" + e.message) }"
+  client_turn
+  REPLY="try { if (why) { throw new Error(why) } var a = $1; print(\"freezeframe\" + \"${CLIENT_MARK#freezeframe} yes \" + a) } catch (e) { print(\"freezeframe\" + \"${CLIENT_MARK#freezeframe} no \" + e.message) }"
 }
 
-# Sets REPLY to the value of an expression in the session of server I, or to the error; SESSION_STATUS to yes or no.
+# Sets REPLY to the value of an expression in the session of server I, or to the error; CLIENT_STATUS to yes or no.
 mongodb_say() {
   mongodb_sentence "$3"
-  session_say "$1" "$2" "$REPLY" "${4:-}" || return 1
-  REPLY=${SESSION_STATUS#* } SESSION_STATUS=${SESSION_STATUS%% *}
-  [ "$SESSION_STATUS" = yes ]
+  client_ask "$1" "$2" "$REPLY" "${4:-}" || return 1
+  REPLY=${CLIENT_STATUS#* } CLIENT_STATUS=${CLIENT_STATUS%% *}
+  [ "$CLIENT_STATUS" = yes ]
 }
 
 # The same of the server at an ADDRESS, in a client of its own.
@@ -190,14 +189,13 @@ mongodb_ask() {
   mongodb_sentence "$2"
   # It keeps a log of its own in HOME.
   mkdir -p "$home" || true
-  answer=$(printf '%s\n' "$login" "$REPLY" 'quit()' | HOME=$home timeout -k 1 10 "${MONGODB[@]}" 2>&1) || true
+  client_once 10 env "HOME=$home" "${MONGODB[@]}" < <(printf '%s\n' "$login" "$REPLY" 'quit()') || true
   rm -rf "$home"
-  if [[ $answer != *"$SESSION_MARK"* ]]; then
-    last_line "$answer"
-    REPLY="can't log in: ${REPLY:-no answer within 10 s}"
+  if [[ $CLIENT_SAID != *"$CLIENT_MARK"* ]]; then
+    REPLY="can't log in: $REPLY"
     return 1
   fi
-  answer=${answer##*"$SESSION_MARK" }
+  answer=${CLIENT_SAID##*"$CLIENT_MARK" }
   answer=${answer%%$'\n'*}
   REPLY=${answer#* }
   if [[ $answer == yes* ]]; then return 0; fi

@@ -6,6 +6,8 @@
 # gives is that recovery knows where to begin. One session is held from before the freeze, for a login of SYSDBA writes an
 # audit file, on a disk that may be frozen.
 
+ORACLE_BARE=''
+
 oracle_detect() {
   local pid sid comm
   pids_of 'ora_pmon_*'
@@ -21,7 +23,7 @@ oracle_detect() {
 }
 
 oracle_describe() {
-  local i=$1 kind value mounts='' mode='' role='' open='' busy='' asm=''
+  local i=$1 kind value mode='' role='' open='' busy='' asm=''
   if app_contained "$i" "$2" /opt/oracle/oradata; then return; fi
   if ! oracle_command "$2"; then
     APP_PROBLEM[i]=$REPLY
@@ -44,14 +46,13 @@ select 'busy '||count(*) from v\$backup where status = 'ACTIVE';"; then
       path)
         if [[ $value == +* ]]; then asm=$value; fi
         if [[ $value == /* ]]; then
-          add_mount "$value"
-          if [ -z "${APP_DIR[$i]}" ]; then APP_DIR[i]=${value%/*}; fi
+          app_lies_on "$i" "$value"
+          APP_DIR[i]=${APP_DIR[$i]:-${value%/*}}
         fi
         ;;
     esac
   done < <(printf '%s\n' "$REPLY")
-  APP_MOUNTS[i]=$mounts
-  if [ -z "${APP_DIR[$i]}" ]; then APP_DIR[i]=${asm:-${APP_NAME[$i]}}; fi
+  APP_DIR[i]=${APP_DIR[$i]:-${asm:-${APP_NAME[$i]}}}
   if [ "${busy:-0}" != 0 ]; then
     APP_PROBLEM[i]="$busy data files are in somebody else's backup (V\$BACKUP is ACTIVE); wait for it, or ALTER DATABASE END BACKUP"
     return
@@ -70,24 +71,24 @@ select 'busy '||count(*) from v\$backup where status = 'ACTIVE';"; then
 oracle_freeze() {
   local i=$1
   if ! oracle_command "${APP_REF[$i]}"; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
+    app_refuses "$i" ": $REPLY"
+    return
   fi
-  session_open "$i" "${ORACLE[@]}" || return 1
+  client_open "$i" "${ORACLE[@]}" || return 1
   if ! oracle_say "$i" 15 "$ORACLE_SETTINGS
 select log_mode||' '||database_role||' '||open_mode||' '||(select count(*) from v\$backup where status = 'ACTIVE') from v\$database;"; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
+    app_refuses "$i" ": $REPLY"
+    return
   fi
   case $REPLY in
     'ARCHIVELOG PRIMARY READ WRITE 0') ;;
     'ARCHIVELOG PRIMARY READ WRITE '*)
-      fault ApplicationRefused "${APP_NAME[$i]} is in somebody else's backup mode; wait for it, or ALTER DATABASE END BACKUP"
-      return 1
+      app_refuses "$i" " is in somebody else's backup mode; wait for it, or ALTER DATABASE END BACKUP"
+      return
       ;;
     *)
       note "${APP_NAME[$i]} has no backup mode; a restore opens it by instance recovery"
-      ORACLE_BARE[i]=yes
+      ORACLE_BARE=yes
       oracle_position "$i"
       return 0
       ;;
@@ -96,11 +97,11 @@ select log_mode||' '||database_role||' '||open_mode||' '||(select count(*) from 
   seconds_left
   if ! oracle_say "$i" "$REPLY" 'alter system archive log current;
 alter database begin backup;' waits; then
-    if [ -n "$SESSION_STATUS" ]; then
+    if [ -n "$CLIENT_STATUS" ]; then
       # One file may be in backup mode and the next refused: the end is the same for all.
-      fault ApplicationRefused "${APP_NAME[$i]} refused backup mode: $REPLY"
+      app_refuses "$i" " refused backup mode: $REPLY"
     else
-      fault LockTimeout "${APP_NAME[$i]} did not come to backup mode in time; its checkpoint takes longer than that"
+      app_keeps_waiting "$i" "did not come to backup mode in time; its checkpoint takes longer than that"
     fi
     return 1
   fi
@@ -111,15 +112,13 @@ alter database begin backup;' waits; then
 # audited to a frozen disk.
 oracle_held() {
   if [ "${2:-}" = idle ]; then return 0; fi
-  if [ -n "${ORACLE_BARE[$1]:-}" ]; then
+  if [ -n "$ORACLE_BARE" ]; then
     oracle_say "$1" 2 "select 'here' from dual;" && [ "$REPLY" = here ]
     return
   fi
   is_taken "$1" || return 1
   oracle_say "$1" 2 "select count(*) from v\$backup b join v\$datafile d on d.file# = b.file# where b.status <> 'ACTIVE' and d.enabled = 'READ WRITE' and d.status in ('ONLINE', 'SYSTEM');" && [ "$REPLY" = 0 ]
 }
-
-ORACLE_BARE=()
 
 oracle_thaw() {
   # For RECOVER … SNAPSHOT TIME (12c): any moment after the set was taken, in the database's time zone.
@@ -165,20 +164,19 @@ oracle_command() {
 
 # Sets REPLY to what statements answer in the session of instance I, or to the first error.
 oracle_say() {
-  session_turn
-  session_say "$1" "$2" "$3
-prompt $SESSION_MARK done" "${4:-}" && ! oracle_failed "$REPLY"
+  client_turn
+  client_ask "$1" "$2" "$3
+prompt $CLIENT_MARK done" "${4:-}" && ! oracle_failed "$REPLY"
 }
 
 # The same in a client of its own.
 oracle_ask() {
-  local answer
-  answer=$(printf '%s\n' "$ORACLE_SETTINGS" "$1" 'prompt freezeframe: done' exit | timeout -k 1 15 "${ORACLE[@]}" 2>&1) || true
-  if oracle_failed "$answer"; then return 1; fi
-  REPLY=${answer%%$'\n'freezeframe:*}
-  if [[ $answer == *freezeframe:* ]]; then return 0; fi
-  last_line "$answer"
-  REPLY="can't log in: ${REPLY:-no answer within 15 s}"
+  client_once 15 "${ORACLE[@]}" < <(printf '%s\n' "$ORACLE_SETTINGS" "$1" 'prompt freezeframe: done' exit) || true
+  local why=$REPLY
+  if oracle_failed "$CLIENT_SAID"; then return 1; fi
+  REPLY=${CLIENT_SAID%%$'\n'freezeframe:*}
+  if [[ $CLIENT_SAID == *freezeframe:* ]]; then return 0; fi
+  REPLY="can't log in: $why"
   return 1
 }
 

@@ -14,7 +14,7 @@
 # checkpointer. The cgroup freezer does stop all, and is not a driver's to use.
 
 POSTGRESQL_FILE=pgpass
-POSTGRESQL_SERVER=()
+POSTGRESQL_SERVER=''
 # Seconds that the checkpoint may take: without it the image is as good, its recovery longer.
 POSTGRESQL_CHECKPOINT=60
 
@@ -35,7 +35,7 @@ postgresql_detect() {
 }
 
 postgresql_describe() {
-  local i=$1 pid=$2 directory=$3 socket=$4 port=$5 root=${FF_PROC:-/proc}/$2/root version='' owner client path paths k mounts=''
+  local i=$1 pid=$2 directory=$3 socket=$4 port=$5 root=${FF_PROC:-/proc}/$2/root version='' owner client path paths k
   APP_DIR[i]=$directory
   { read -r version <"$root$directory/PG_VERSION"; } 2>/dev/null || true
   APP_NAME[i]="PostgreSQL $version"
@@ -48,8 +48,7 @@ postgresql_describe() {
     fi
   done
   if app_contained "$i" "$pid" "${paths[@]}"; then return; fi
-  for path in "${paths[@]}"; do add_tree "$path"; done
-  APP_MOUNTS[i]=$mounts
+  for path in "${paths[@]}"; do app_lies_below "$i" "$path"; done
   if [ -z "$socket" ]; then
     APP_PROBLEM[i]="it has no Unix socket; set unix_socket_directories"
     return
@@ -94,27 +93,45 @@ postgresql_judge() {
   fi
 }
 
-POSTGRESQL_QUESTION="SELECT concat_ws('|', current_setting('server_version'), current_setting('server_version_num'), pg_is_in_recovery(),
-  current_setting('fsync'), current_setting('full_page_writes'), EXISTS (SELECT FROM pg_roles r WHERE
-  CASE WHEN r.rolname = current_user THEN r.rolsuper ELSE r.rolname = 'pg_checkpoint' AND pg_has_role(r.oid, 'MEMBER') END))"
-
-# Sets REPLY to the server's answer, or to why there is none.
-postgresql_ask() {
-  local answer
-  postgresql_command "$1" || return 1
-  if answer=$(timeout -k 1 10 "${PSQL[@]}" -c "$POSTGRESQL_QUESTION" 2>&1 </dev/null); then
-    REPLY=$answer
-    return 0
+postgresql_freeze() {
+  local i=$1 seconds
+  if ! postgresql_command "${APP_REF[$i]}"; then
+    app_refuses "$i" ": $REPLY"
+    return
   fi
-  # psql says what went wrong first, and hints behind it.
-  if [[ $answer == *'FATAL: '* ]]; then
-    answer=${answer#*FATAL: }
-    answer=${answer%%$'\n'*}
+  client_open "$i" "${PSQL[@]}" || return 1
+  now_cs
+  seconds=$(((WITHIN_AT - REPLY) / 200))
+  if [ "$seconds" -gt "$POSTGRESQL_CHECKPOINT" ]; then seconds=$POSTGRESQL_CHECKPOINT; fi
+  if [ "$seconds" -lt 1 ]; then seconds=1; fi
+  if ! postgresql_say "$i" 8 "SET client_min_messages = error; SET lock_timeout = '5s'; SET statement_timeout = '${seconds}s';
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"; then
+    app_refuses "$i" ": $REPLY"
+    return
   fi
-  last_line "${answer# }"
-  REPLY="can't log in: ${REPLY:-no answer within 10 s}"
-  return 1
+  # On a standby a restartpoint.
+  if ! postgresql_say "$i" $((seconds + 3)) CHECKPOINT; then
+    if [[ $REPLY != *'statement timeout'* ]]; then
+      app_refuses "$i" " refused the checkpoint: $REPLY"
+      return
+    fi
+    note "${APP_NAME[$i]} did not end its checkpoint within $seconds s; a restore recovers, but takes longer"
+  fi
+  if ! postgresql_say "$i" 5 "$POSTGRESQL_IDENTITY" || [[ $REPLY != *' on on' ]]; then
+    app_refuses "$i" ": fsync and full_page_writes must be on: $REPLY"
+    return
+  fi
+  POSTGRESQL_SERVER=$REPLY
+  if postgresql_say "$i" 2 "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END
+    || ' timeline ' || (SELECT timeline_id FROM pg_control_checkpoint())"; then APP_POSITION[i]=$REPLY; fi
 }
+
+# A server that was started anew, or a session that is another, has another answer; so has one whose settings were changed.
+POSTGRESQL_IDENTITY="SELECT concat_ws(' ', pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time()), current_setting('fsync'), current_setting('full_page_writes'))"
+
+postgresql_held() { [ -n "$POSTGRESQL_SERVER" ] && postgresql_say "$1" 2 "$POSTGRESQL_IDENTITY" && [ "$REPLY" = "$POSTGRESQL_SERVER" ]; }
+
+postgresql_thaw() { client_end "$1" '\q'; }
 
 # Sets REPLY to psql: the one beside the server, else the one on the PATH.
 postgresql_client() {
@@ -150,62 +167,27 @@ postgresql_command() {
   if [ -n "$user" ]; then PSQL+=(-U "$user"); fi
 }
 
-postgresql_freeze() {
-  local i=$1 seconds
-  postgresql_command "${APP_REF[$i]}" || {
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
-  }
-  client_open "$i" "postgresql-$i" "${PSQL[@]}" || return 1
-  now_cs
-  seconds=$(((WITHIN_AT - REPLY) / 200))
-  if [ "$seconds" -gt "$POSTGRESQL_CHECKPOINT" ]; then seconds=$POSTGRESQL_CHECKPOINT; fi
-  if [ "$seconds" -lt 1 ]; then seconds=1; fi
-  if ! postgresql_say "$i" 8 "SET client_min_messages = error; SET lock_timeout = '5s'; SET statement_timeout = '${seconds}s';
-SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
-  fi
-  # On a standby a restartpoint.
-  if ! postgresql_say "$i" $((seconds + 3)) CHECKPOINT; then
-    if [[ $REPLY != *'statement timeout'* ]]; then
-      fault ApplicationRefused "${APP_NAME[$i]} refused the checkpoint: $REPLY"
-      return 1
-    fi
-    note "${APP_NAME[$i]} did not end its checkpoint within $seconds s; a restore recovers, but takes longer"
-  fi
-  if ! postgresql_say "$i" 5 "$POSTGRESQL_IDENTITY" || [[ $REPLY != *' on on' ]]; then
-    fault ApplicationRefused "${APP_NAME[$i]}: fsync and full_page_writes must be on: $REPLY"
-    return 1
-  fi
-  POSTGRESQL_SERVER[i]=$REPLY
-  if postgresql_say "$i" 2 "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_flush_lsn() END
-    || ' timeline ' || (SELECT timeline_id FROM pg_control_checkpoint())"; then APP_POSITION[i]=$REPLY; fi
-}
-
-# A server that was started anew, or a session that is another, has another answer; so has one whose settings were changed.
-POSTGRESQL_IDENTITY="SELECT concat_ws(' ', pg_backend_pid(), extract(epoch FROM pg_postmaster_start_time()), current_setting('fsync'), current_setting('full_page_writes'))"
-
-postgresql_held() {
-  [ -n "${POSTGRESQL_SERVER[$1]:-}" ] && postgresql_say "$1" 2 "$POSTGRESQL_IDENTITY" && [ "$REPLY" = "${POSTGRESQL_SERVER[$1]}" ]
-}
-
-postgresql_thaw() {
-  POSTGRESQL_SERVER[$1]=''
-  client_end "$1" '\q'
-}
-
 # Sets REPLY to the last line that the session of server I answers; fails with the server's words.
 postgresql_say() {
-  local line
-  client_ask "$1" "$2" "$3;" "SELECT 'freezeframe-%d';" || return 1
-  for line in ${CLIENT_LINES[@]+"${CLIENT_LINES[@]}"}; do
-    case $line in
-      ERROR:* | FATAL:* | PANIC:* | psql:*)
-        REPLY=$line
-        return 1
-        ;;
-    esac
-  done
-  client_last
+  client_turn
+  client_ask "$1" "$2" "$3; SELECT '$CLIENT_MARK';" || return 1
+  if [[ $REPLY =~ (^|$'\n')((ERROR:|FATAL:|PANIC:|psql:)[^$'\n']*) ]]; then
+    REPLY=${BASH_REMATCH[2]}
+    return 1
+  fi
+  REPLY=${REPLY##*$'\n'}
+}
+
+POSTGRESQL_QUESTION="SELECT concat_ws('|', current_setting('server_version'), current_setting('server_version_num'), pg_is_in_recovery(),
+  current_setting('fsync'), current_setting('full_page_writes'), EXISTS (SELECT FROM pg_roles r WHERE
+  CASE WHEN r.rolname = current_user THEN r.rolsuper ELSE r.rolname = 'pg_checkpoint' AND pg_has_role(r.oid, 'MEMBER') END))"
+
+# Sets REPLY to the server's answer, or to why there is none.
+postgresql_ask() {
+  postgresql_command "$1" || return 1
+  client_once 10 "${PSQL[@]}" -c "$POSTGRESQL_QUESTION" </dev/null && return 0
+  # psql says what went wrong first, and hints behind it.
+  if [[ $CLIENT_SAID =~ FATAL:\ +([^$'\n']*) ]]; then REPLY=${BASH_REMATCH[1]}; fi
+  REPLY="can't log in: $REPLY"
+  return 1
 }

@@ -9,7 +9,7 @@
 # are in the last dump, which is renewed.
 
 REDIS_FILE=redis.conf
-REDIS_ID=()
+REDIS_SERVER='' REDIS_PROBE=''
 # Seconds that a dump may take while writers wait.
 REDIS_DUMP=3
 # The probes' sessions are numbered behind the servers'.
@@ -22,20 +22,19 @@ redis_detect() {
     app_found redis Redis "$pid"
     redis_describe "$REPLY" "$pid"
     # A cache that never writes is no application to quiet.
-    if [ "$REPLY" = nothing ]; then app_drop; fi
+    if [ "$REPLY" = nothing ]; then app_drop $((${#APP_DRIVER[@]} - 1)); fi
   done
 }
 
 redis_describe() {
-  local i=$1 pid=$2 directory client at addresses mounts='' port problem=''
+  local i=$1 pid=$2 directory client at addresses port problem=''
   directory_of "$pid"
   directory=$REPLY APP_DIR[i]=$directory
   if app_contained "$i" "$pid" "$directory"; then
     REPLY=''
     return
   fi
-  add_tree "$directory"
-  APP_MOUNTS[i]=$mounts
+  app_lies_below "$i" "$directory"
   redis_client "$pid" || {
     APP_PROBLEM[i]=$REPLY
     return
@@ -100,14 +99,153 @@ redis_judge() {
   fi
 }
 
-# Sets REPLY to a field of INFO.
-redis_field() {
-  if [[ $'\n'$2 =~ $'\n'"$1":([^$'\n']*) ]]; then
-    REPLY=${BASH_REMATCH[1]}
-    return 0
+redis_freeze() {
+  local i=$1 probe=$((REDIS_PROBES + $1)) append
+  if ! redis_command "${APP_REF[$i]}"; then
+    app_refuses "$i" ": $REPLY"
+    return
   fi
-  REPLY=''
-  return 1
+  client_open "$i" "${REDIS[@]}" && client_open "$probe" "${REDIS[@]}" || return 1
+  if ! redis_say "$i" 5 "$REDIS_LOGIN" || ! redis_say "$probe" 5 "$REDIS_LOGIN" || ! redis_say "$probe" 5 'CLIENT ID'; then
+    app_refuses "$i" ": $REPLY"
+    return
+  fi
+  REDIS_PROBE=$REPLY
+  if ! redis_identity "$i" || ! REDIS_SERVER=$REPLY || ! redis_info "$i" aof_enabled; then
+    app_refuses "$i" ": $REPLY"
+    return
+  fi
+  append=$REPLY
+  redis_settle "$i" || return 1
+  if [ "$append" != 1 ] && ! redis_dump "$i" 600; then return 1; fi
+
+  now_cs
+  # Pushed first: the pause stands even if its answer is lost.
+  taken_mark "$i" || return 1
+  mark_stalled
+  if ! redis_say "$i" 5 "CLIENT PAUSE $(((UNTIL - REPLY) * 10)) WRITE"; then
+    app_refuses "$i" " refused the pause: $REPLY"
+    return
+  fi
+  redis_hold_back "$i" || return 1
+  if [ "$append" = 1 ]; then redis_flushed "$i"; else redis_dumped "$i"; fi || return 1
+  if redis_info "$i" master_replid; then
+    APP_POSITION[i]=$REPLY
+    # A replica's own offset comes under another name.
+    redis_info "$i" slave_repl_offset || redis_info "$i" master_repl_offset || true
+    APP_POSITION[i]+=" $REPLY"
+  fi
+}
+
+# The same server, the same connection to it, and the probe still waits.
+redis_held() { [ -n "$REDIS_SERVER" ] && redis_identity "$1" && [ "$REPLY" = "$REDIS_SERVER" ] && redis_is_held_back "$1"; }
+
+redis_thaw() {
+  if is_taken "$1"; then
+    if redis_say "$1" 2 'CLIENT UNPAUSE'; then taken_forget "$1"; else redis_take_back "$1"; fi
+  fi
+  client_end "$1" QUIT
+  client_end $((REDIS_PROBES + $1)) QUIT
+}
+
+# By a connection of its own. A pause that is not ours must not be ended.
+redis_take_back() {
+  if is_taken "$1" && redis_ask "${APP_REF[$1]}" 'CLIENT UNPAUSE'; then taken_forget "$1"; fi
+}
+
+# Sets REPLY to the server's and the connection's own numbers.
+redis_identity() {
+  local run
+  redis_info "$1" run_id && run=$REPLY && redis_say "$1" 2 'CLIENT ID' && REPLY=$run-$REPLY
+}
+
+# A child that writes a dump or rewrites the file slows everything, and ends soon.
+redis_settle() {
+  local i=$1 deadline
+  now_cs
+  deadline=$((REPLY + (WITHIN_AT - REPLY) / 3))
+  while redis_info "$i" rdb_bgsave_in_progress && [ "$REPLY" = 0 ] && redis_info "$i" aof_rewrite_in_progress && [ "$REPLY" = 0 ] || [ "$REPLY" = 1 ]; do
+    if [ "$REPLY" = 0 ]; then return 0; fi
+    now_cs
+    if [ "$REPLY" -ge "$deadline" ] || is_buried "$RUN"; then
+      note "${APP_NAME[$i]} rewrites a file and was not waited for any longer; a restore finds the one before it"
+      return 0
+    fi
+    sleep 0.2
+  done
+  app_refuses "$i" ": $REPLY"
+}
+
+# Sends the probe's PUBLISH and waits until the pause holds it back.
+redis_hold_back() {
+  local i=$1 probe=$((REDIS_PROBES + $1)) tries=0
+  client_tell "$probe" 'PUBLISH freezeframe frozen' || true
+  while [ "$tries" -lt 100 ]; do
+    if redis_is_held_back "$i"; then return 0; fi
+    tries=$((tries + 1))
+    sleep 0.02
+  done
+  redis_say "$probe" 1 PING || true
+  app_refuses "$i" " says that it paused, but does not hold back a write: $REPLY"
+}
+
+redis_is_held_back() { redis_say "$1" 2 "CLIENT LIST ID $REDIS_PROBE" && [[ $REPLY =~ ^id=$REDIS_PROBE\ .*\ flags=[A-Za-z]*b ]]; }
+
+# Writes a dump, within SECONDS and the time there is.
+redis_dump() {
+  local i=$1 deadline
+  now_cs
+  deadline=$((REPLY + $2 * 100))
+  if [ "$deadline" -gt $((WITHIN_AT - 200)) ]; then deadline=$((WITHIN_AT - 200)); fi
+  if ! redis_say "$i" 5 'BGSAVE SCHEDULE'; then
+    app_refuses "$i" " refused to write a dump: $REPLY"
+    return
+  fi
+  while :; do
+    sleep 0.05
+    redis_info "$i" rdb_bgsave_in_progress || break
+    if [ "$REPLY" = 0 ]; then
+      if redis_info "$i" rdb_last_bgsave_status && [ "$REPLY" = ok ]; then return 0; fi
+      break
+    fi
+    now_cs
+    if [ "$REPLY" -ge "$deadline" ] || is_buried "$RUN"; then
+      # The one before it is whole.
+      note "${APP_NAME[$i]} did not end its dump in time"
+      return 0
+    fi
+  done
+  app_refuses "$i" " could not write its dump: $REPLY; see its log"
+}
+
+# Without an append-only file what was acknowledged is in the last dump, if that is renewed.
+redis_dumped() {
+  local i=$1
+  redis_info "$i" rdb_changes_since_last_save
+  if [ "$REPLY" != 0 ]; then redis_dump "$i" "$REDIS_DUMP" || true; fi
+  redis_info "$i" rdb_changes_since_last_save
+  if [ "$REPLY" != 0 ]; then
+    note "${APP_NAME[$i]} has $REPLY writes since its last dump, and no append-only file: they are not in the set"
+    REDIS_SERVER=''
+  fi
+}
+
+# What was acknowledged is in the file when nothing is left to write to it.
+redis_flushed() {
+  local i=$1
+  while :; do
+    if redis_info "$i" aof_last_write_status && [ "$REPLY" != ok ]; then
+      app_refuses "$i" " can't write to its append-only file: $REPLY; see its log"
+      return
+    fi
+    if redis_info "$i" aof_buffer_length && [ "$REPLY" = 0 ] && redis_info "$i" aof_pending_bio_fsync && [ "$REPLY" = 0 ]; then return 0; fi
+    now_cs
+    if [ "$REPLY" -ge "$WITHIN_AT" ] || is_buried "$RUN"; then
+      app_keeps_waiting "$i" "did not write its append-only file in time; its disk is too busy"
+      return
+    fi
+    sleep 0.02
+  done
 }
 
 redis_client() {
@@ -147,231 +285,44 @@ redis_command() {
   done
 }
 
-# Sets REPLY to what the server at CLIENT|PORT|ADDRESS answers to COMMANDS, or to why it does not.
-redis_ask() {
-  local answer
-  redis_command "$1" || return 1
-  shift
-  answer=$(printf '%s\n' "$REDIS_LOGIN" "$@" 'ECHO freezeframe-end' | timeout -k 1 5 "${REDIS[@]}" 2>&1) || true
-  answer=${answer//$'\r'/}
-  if redis_refusal "$answer"; then
-    REPLY="can't log in: $REPLY Put user and password into /etc/freezeframe/$REDIS_FILE"
-    return 1
-  fi
-  if [[ $answer == *freezeframe-end* ]]; then
-    REPLY=${answer%$'\n'freezeframe-end*}
-    return 0
-  fi
-  last_line "$answer"
-  REPLY="can't be reached: ${REPLY:-no answer within 5 s}"
-  return 1
-}
-
-# Whether a text has a refused login; sets REPLY to it.
-redis_refusal() {
-  local line
-  while read -r line; do
-    case $line in
-      NOAUTH* | WRONGPASS* | 'ERR AUTH'*)
-        REPLY=$line
-        return 0
-        ;;
-    esac
-  done < <(printf '%s\n' "$1")
-  return 1
-}
-
-redis_freeze() {
-  local i=$1 probe=$((REDIS_PROBES + $1)) id append left
-  if ! redis_command "${APP_REF[$i]}"; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
-  fi
-  client_open "$i" "redis-$i" "${REDIS[@]}" && client_open "$probe" "redis-probe-$i" "${REDIS[@]}" || return 1
-  if ! redis_say "$i" 5 "$REDIS_LOGIN" || ! redis_say "$probe" 5 "$REDIS_LOGIN" || ! redis_say "$probe" 5 'CLIENT ID'; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
-  fi
-  id=$REPLY
-  if ! redis_identity "$i" "$id" || ! redis_info "$i" aof_enabled; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
-  fi
-  append=$REPLY
-  redis_settle "$i" || return 1
-  if [ "$append" != 1 ] && ! redis_dump "$i" 600; then return 1; fi
-
-  now_cs
-  left=$(((UNTIL - REPLY) * 10))
-  # Pushed first: the pause stands even if its answer is lost.
-  redis_paused "$i"
-  mark_stalled
-  if ! redis_say "$i" 5 "CLIENT PAUSE $left WRITE"; then
-    fault ApplicationRefused "${APP_NAME[$i]} refused the pause: $REPLY"
-    return 1
-  fi
-  redis_probe "$i" "$id" || return 1
-  if [ "$append" = 1 ]; then redis_flushed "$i" || return 1; else
-    redis_info "$i" rdb_changes_since_last_save
-    if [ "$REPLY" != 0 ]; then redis_dump "$i" "$REDIS_DUMP" || true; fi
-    redis_info "$i" rdb_changes_since_last_save
-    if [ "$REPLY" != 0 ]; then
-      note "${APP_NAME[$i]} has $REPLY writes since its last dump, and no append-only file: they are not in the set"
-      REDIS_ID[i]=''
-    fi
-  fi
-  if redis_info "$i" master_replid; then
-    APP_POSITION[i]=$REPLY
-    # A replica's own offset comes under another name.
-    redis_info "$i" slave_repl_offset || redis_info "$i" master_repl_offset || true
-    APP_POSITION[i]+=" $REPLY"
-  fi
-}
-
-# A child that writes a dump or rewrites the file slows everything, and ends soon.
-redis_settle() {
-  local i=$1 deadline
-  now_cs
-  deadline=$((REPLY + (WITHIN_AT - REPLY) / 3))
-  while redis_info "$i" rdb_bgsave_in_progress && [ "$REPLY" = 0 ] && redis_info "$i" aof_rewrite_in_progress && [ "$REPLY" = 0 ] || [ "$REPLY" = 1 ]; do
-    if [ "$REPLY" = 0 ]; then return 0; fi
-    now_cs
-    if [ "$REPLY" -ge "$deadline" ] || is_buried "$RUN"; then
-      note "${APP_NAME[$i]} rewrites a file and was not waited for any longer; a restore finds the one before it"
-      return 0
-    fi
-    sleep 0.2
-  done
-  fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-  return 1
-}
-
-# Writes a dump, within SECONDS and the time there is.
-redis_dump() {
-  local i=$1 deadline
-  now_cs
-  deadline=$((REPLY + $2 * 100))
-  if [ "$deadline" -gt $((WITHIN_AT - 200)) ]; then deadline=$((WITHIN_AT - 200)); fi
-  if ! redis_say "$i" 5 'BGSAVE SCHEDULE'; then
-    fault ApplicationRefused "${APP_NAME[$i]} refused to write a dump: $REPLY"
-    return 1
-  fi
-  while :; do
-    sleep 0.05
-    redis_info "$i" rdb_bgsave_in_progress || break
-    if [ "$REPLY" = 0 ]; then
-      if redis_info "$i" rdb_last_bgsave_status && [ "$REPLY" = ok ]; then return 0; fi
-      break
-    fi
-    now_cs
-    if [ "$REPLY" -ge "$deadline" ] || is_buried "$RUN"; then
-      # The one before it is whole.
-      note "${APP_NAME[$i]} did not end its dump in time"
-      return 0
-    fi
-  done
-  fault ApplicationRefused "${APP_NAME[$i]} could not write its dump: $REPLY; see its log"
-  return 1
-}
-
-# Sends the probe's PUBLISH and waits until the pause holds it back.
-redis_probe() {
-  local i=$1 probe=$((REDIS_PROBES + $1)) id=$2 tries=0
-  client_tell "$probe" 'PUBLISH freezeframe frozen' || true
-  while [ "$tries" -lt 100 ]; do
-    if redis_is_held_back "$i" "$id"; then
-      REDIS_ID[i]+=" $id"
-      return 0
-    fi
-    tries=$((tries + 1))
-    sleep 0.02
-  done
-  client_ask "$probe" 1 '' 'ECHO freezeframe-%d' || true
-  client_last
-  fault ApplicationRefused "${APP_NAME[$i]} says that it paused, but does not hold back a write: ${REPLY:-no answer}"
-  return 1
-}
-
-redis_is_held_back() { redis_say "$1" 2 "CLIENT LIST ID $2" && [[ $REPLY =~ ^id=$2\ .*\ flags=[A-Za-z]*b ]]; }
-
-# What was acknowledged is in the file when nothing is left to write to it.
-redis_flushed() {
-  local i=$1
-  while :; do
-    if redis_info "$i" aof_last_write_status && [ "$REPLY" != ok ]; then
-      fault ApplicationRefused "${APP_NAME[$i]} can't write to its append-only file: $REPLY; see its log"
-      return 1
-    fi
-    if redis_info "$i" aof_buffer_length && [ "$REPLY" = 0 ] && redis_info "$i" aof_pending_bio_fsync && [ "$REPLY" = 0 ]; then return 0; fi
-    now_cs
-    if [ "$REPLY" -ge "$WITHIN_AT" ] || is_buried "$RUN"; then
-      fault LockTimeout "${APP_NAME[$i]} did not write its append-only file in time; its disk is too busy"
-      return 1
-    fi
-    sleep 0.02
-  done
-}
-
-# The same server, the same connection to it, and the probe still waits.
-redis_held() {
-  local run id
-  read -r run id < <(printf '%s\n' "${REDIS_ID[$1]:-}")
-  if [ -z "$id" ] || ! redis_identity_of "$1" || [ "$REPLY" != "$run" ]; then return 1; fi
-  redis_is_held_back "$1" "$id"
-}
-
-redis_thaw() {
-  local i=$1
-  if redis_is_paused "$i"; then
-    if redis_say "$i" 2 'CLIENT UNPAUSE'; then rm -f "$ACTIVE/redis-paused-$i"; else redis_take_back "$i"; fi
-  fi
-  REDIS_ID[i]=''
-  client_end "$i" QUIT
-  client_end $((REDIS_PROBES + i)) QUIT
-}
-
-# By a connection of its own.
-redis_take_back() {
-  if redis_is_paused "$1" && redis_ask "${APP_REF[$1]}" 'CLIENT UNPAUSE'; then rm -f "$ACTIVE/redis-paused-$1"; fi
-}
-
-# A pause that is not ours must not be ended.
-redis_paused() { : >"$ACTIVE/redis-paused-$1"; }
-redis_is_paused() { [ -e "$ACTIVE/redis-paused-$1" ]; }
-
-redis_identity() { redis_identity_of "$1" && REDIS_ID[$1]=$REPLY; }
-
-# Sets REPLY to the server's and the connection's own numbers.
-redis_identity_of() {
-  local run
-  redis_info "$1" run_id && run=$REPLY && redis_say "$1" 2 'CLIENT ID' && REPLY=$run-$REPLY
-}
-
-# Sets REPLY to a field of INFO; an old one that lacks it says nothing.
-redis_info() {
-  local line
-  redis_say "$1" 2 'INFO' || return 1
-  REPLY=''
-  for line in "${CLIENT_LINES[@]}"; do
-    if [[ $line == "$2:"* ]]; then
-      REPLY=${line#*:}
-      return 0
-    fi
-  done
-  return 1
-}
-
 # Sets REPLY to the last line that session S answers; fails with the server's words.
 redis_say() {
-  local line
-  client_ask "$1" "$2" "$3" 'ECHO freezeframe-%d' || return 1
-  for line in ${CLIENT_LINES[@]+"${CLIENT_LINES[@]}"}; do
-    case $line in
-      ERR\ * | NO[A-Z]*\ * | WRONG*\ * | Error:* | 'Could not connect'* | MISCONF* | LOADING*)
-        REPLY=$line
-        return 1
-        ;;
-    esac
-  done
-  client_last
+  client_turn
+  client_ask "$1" "$2" "$3"$'\n'"ECHO $CLIENT_MARK" || return 1
+  CLIENT_SAID=$REPLY
+  if [[ $REPLY =~ (^|$'\n')((ERR|NO[A-Z]*|WRONG[A-Z]*|MISCONF|LOADING)\ [^$'\n']*|(Error:|Could\ not\ connect)[^$'\n']*) ]]; then
+    REPLY=${BASH_REMATCH[2]}
+    return 1
+  fi
+  REPLY=${REPLY##*$'\n'}
+}
+
+# Sets REPLY to a field of INFO as session S has it; an old server that lacks it says nothing.
+redis_info() { redis_say "$1" 2 INFO && redis_field "$2" "$CLIENT_SAID"; }
+
+# Sets REPLY to a field of INFO.
+redis_field() {
+  if [[ $'\n'$2 =~ $'\n'"$1":([^$'\n']*) ]]; then
+    REPLY=${BASH_REMATCH[1]}
+    return 0
+  fi
+  REPLY=''
+  return 1
+}
+
+# Sets REPLY to what the server at CLIENT|PORT|ADDRESS answers to COMMANDS, or to why it does not.
+redis_ask() {
+  redis_command "$1" || return 1
+  shift
+  client_once 5 "${REDIS[@]}" < <(printf '%s\n' "$REDIS_LOGIN" "$@" 'ECHO freezeframe-end') || true
+  CLIENT_SAID=${CLIENT_SAID//$'\r'/}
+  if [[ $CLIENT_SAID =~ (^|$'\n')((NOAUTH|WRONGPASS|ERR\ AUTH)[^$'\n']*) ]]; then
+    REPLY="can't log in: ${BASH_REMATCH[2]} Put user and password into /etc/freezeframe/$REDIS_FILE"
+  elif [[ $CLIENT_SAID == *freezeframe-end* ]]; then
+    REPLY=${CLIENT_SAID%$'\n'freezeframe-end*}
+    return 0
+  else
+    REPLY="can't be reached: ${REPLY:-no answer}"
+  fi
+  return 1
 }

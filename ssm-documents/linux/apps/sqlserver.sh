@@ -6,7 +6,7 @@
 # owner, and ends it. What becomes of it when that session is lost is not written down: the loss counts as a loss of the
 # lock, and the keeper's death as one to be taken back. 2019 and older know no such thing.
 
-SQLSERVER_FILE=sqlserver.conf SQLSERVER_SESSION=()
+SQLSERVER_FILE=sqlserver.conf SQLSERVER_SESSION=''
 
 sqlserver_detect() {
   local pid at seen=' '
@@ -22,14 +22,13 @@ sqlserver_detect() {
   done
   if [ "${#PIDS[@]}" -gt 0 ] && [ "$seen" = ' ' ]; then
     app_found sqlserver 'SQL Server' ''
-    if ! app_contained "$REPLY" "${PIDS[0]}" /var/opt/mssql; then
-      APP_PROBLEM[${#APP_PROBLEM[@]} - 1]="process ${PIDS[0]} listens on no TCP port"
-    fi
+    APP_PROBLEM[REPLY]="process ${PIDS[0]} listens on no TCP port"
+    app_contained "$REPLY" "${PIDS[0]}" /var/opt/mssql || true
   fi
 }
 
 sqlserver_describe() {
-  local i=$1 kind value mounts='' major=0 suspended=0
+  local i=$1 kind value major=0 suspended=0
   APP_STOPS[i]=1
   if app_contained "$i" "$2" /var/opt/mssql; then return; fi
   if ! sqlserver_ask "$i" "SELECT 'version ' + CAST(SERVERPROPERTY('ProductVersion') AS varchar(30)); SELECT 'path ' + physical_name FROM sys.master_files;"; then
@@ -44,13 +43,12 @@ sqlserver_describe() {
         ;;
       path)
         if [[ $value == /* ]]; then
-          add_mount "$value"
+          app_lies_on "$i" "$value"
           APP_DIR[i]=${APP_DIR[$i]:-${value%/*}}
         fi
         ;;
     esac
   done < <(printf '%s\n' "$REPLY")
-  APP_MOUNTS[i]=$mounts
   if [[ ! $major =~ ^[0-9]+$ ]] || [ "$major" -lt 16 ]; then
     APP_READY[i]=1 APP_PROVABLE[i]=0 APP_STOPS[i]=0
     APP_NAME[i]+=" (older than 2022: no snapshot backup)"
@@ -71,35 +69,35 @@ sqlserver_describe() {
 sqlserver_freeze() {
   local i=$1
   if [[ ${APP_NAME[$i]} == *'older than 2022'* ]]; then
-    SQLSERVER_SESSION[i]=none
+    SQLSERVER_SESSION=none
     note "${APP_NAME[$i]}: a restore recovers it as after a power failure"
     return 0
   fi
   if ! sqlserver_command "$i"; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
+    app_refuses "$i" ": $REPLY"
+    return
   fi
   # The password goes by the environment of this one child: sqlcmd has no file for it, and -P is seen by all.
-  SQLCMDPASSWORD=$SQLSERVER_PASSWORD session_open "$i" "${SQLSERVER[@]}" || return 1
+  SQLCMDPASSWORD=$SQLSERVER_PASSWORD client_open "$i" "${SQLSERVER[@]}" || return 1
   SQLSERVER_PASSWORD=''
   if ! sqlserver_say "$i" 10 "SET NOCOUNT ON; SELECT CAST(@@SPID AS varchar(9)) + ' ' + (SELECT CAST(COUNT(*) AS varchar(9)) FROM sys.dm_server_suspend_status);"; then
-    fault ApplicationRefused "${APP_NAME[$i]}: $REPLY"
-    return 1
+    app_refuses "$i" ": $REPLY"
+    return
   fi
   if [[ ! $REPLY =~ ^([0-9]+)\ 0$ ]]; then
-    fault ApplicationRefused "${APP_NAME[$i]} is suspended by somebody else's snapshot backup; wait for it"
-    return 1
+    app_refuses "$i" " is suspended by somebody else's snapshot backup; wait for it"
+    return
   fi
-  SQLSERVER_SESSION[i]=${BASH_REMATCH[1]}
+  SQLSERVER_SESSION=${BASH_REMATCH[1]}
   taken_mark "$i" || return 1
   mark_stalled
   seconds_left
   # Copy only: the differential backups of others keep their base.
   if ! sqlserver_say "$i" "$REPLY" 'ALTER SERVER CONFIGURATION SET SUSPEND_FOR_SNAPSHOT_BACKUP = ON (MODE = COPY_ONLY);' waits; then
-    if [ -n "$SESSION_STATUS" ]; then
-      fault ApplicationRefused "${APP_NAME[$i]} refused to suspend its databases: $REPLY"
+    if [ -n "$CLIENT_STATUS" ]; then
+      app_refuses "$i" " refused to suspend its databases: $REPLY"
     else
-      fault LockTimeout "${APP_NAME[$i]} did not suspend its databases in time; see sys.dm_exec_requests for a backup that runs"
+      app_keeps_waiting "$i" "did not suspend its databases in time; see sys.dm_exec_requests for a backup that runs"
     fi
     return 1
   fi
@@ -111,11 +109,11 @@ sqlserver_freeze() {
 # Every suspended database is this session's, and none of them writes. Asked only at the release.
 sqlserver_held() {
   if [ "${2:-}" = idle ]; then return 0; fi
-  case ${SQLSERVER_SESSION[$1]:-} in
+  case $SQLSERVER_SESSION in
     '') return 1 ;;
     none) return 0 ;;
   esac
-  sqlserver_say "$1" 2 "SELECT CASE WHEN @@SPID = ${SQLSERVER_SESSION[$1]} AND COUNT(*) > 0 AND COUNT(*) = SUM(CASE WHEN suspend_session_id IN (@@SPID, @@SPID % 256) AND is_write_io_frozen = 1 THEN 1 ELSE 0 END) THEN 'held' ELSE 'lost' END FROM sys.dm_server_suspend_status;" &&
+  sqlserver_say "$1" 2 "SELECT CASE WHEN @@SPID = $SQLSERVER_SESSION AND COUNT(*) > 0 AND COUNT(*) = SUM(CASE WHEN suspend_session_id IN (@@SPID, @@SPID % 256) AND is_write_io_frozen = 1 THEN 1 ELSE 0 END) THEN 'held' ELSE 'lost' END FROM sys.dm_server_suspend_status;" &&
     [ "$REPLY" = held ]
 }
 
@@ -159,25 +157,24 @@ sqlserver_command() {
 
 # Sets REPLY to what a batch answers in the session of server I, or to the error.
 sqlserver_say() {
-  session_turn
-  session_say "$1" "$2" "$3
+  client_turn
+  client_ask "$1" "$2" "$3
 GO
-PRINT 'freezeframe' + '${SESSION_MARK#freezeframe} done'
+PRINT 'freezeframe' + '${CLIENT_MARK#freezeframe} done'
 GO" "${4:-}" && ! sqlserver_failed "$REPLY"
 }
 
 # The same in a client of its own.
 sqlserver_ask() {
-  local answer
+  local why
   sqlserver_command "$1" || return 1
-  answer=$(printf '%s\n' 'SET NOCOUNT ON;' GO "$2" GO "PRINT 'freezeframe' + ': done'" GO exit |
-    SQLCMDPASSWORD=$SQLSERVER_PASSWORD timeout -k 1 15 "${SQLSERVER[@]}" 2>&1) || true
-  SQLSERVER_PASSWORD=''
-  if sqlserver_failed "$answer"; then return 1; fi
-  REPLY=${answer%%$'\n'freezeframe:*}
-  if [[ $answer == *freezeframe:* ]]; then return 0; fi
-  last_line "$answer"
-  REPLY="can't log in: ${REPLY:-no answer within 15 s}"
+  SQLCMDPASSWORD=$SQLSERVER_PASSWORD client_once 15 "${SQLSERVER[@]}" \
+    < <(printf '%s\n' 'SET NOCOUNT ON;' GO "$2" GO "PRINT 'freezeframe' + ': done'" GO exit) || true
+  SQLSERVER_PASSWORD='' why=$REPLY
+  if sqlserver_failed "$CLIENT_SAID"; then return 1; fi
+  REPLY=${CLIENT_SAID%%$'\n'freezeframe:*}
+  if [[ $CLIENT_SAID == *freezeframe:* ]]; then return 0; fi
+  REPLY="can't log in: $why"
   return 1
 }
 

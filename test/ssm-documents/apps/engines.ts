@@ -189,6 +189,74 @@ export class PostgreSql {
   }
 }
 
+export class MariaDb {
+  readonly directory: string;
+  #server: ChildProcess | undefined;
+
+  constructor(directory: string) {
+    this.directory = directory;
+    const program = '/usr/sbin/mariadbd';
+    // The cores alone: the whole package would start a server of its own.
+    installed(['mariadb-server-core', 'mariadb-client-core'], () => (existsSync(program) ? program : undefined));
+  }
+
+  async create(): Promise<this> {
+    mkdirSync(this.directory, { recursive: true });
+    execFileSync(
+      'mariadb-install-db',
+      [
+        '--no-defaults',
+        `--datadir=${this.directory}`,
+        '--user=root',
+        '--skip-test-db',
+        '--auth-root-authentication-method=socket',
+      ],
+      { stdio: 'ignore' },
+    );
+    return this.start();
+  }
+
+  async start(): Promise<this> {
+    const words = ['--no-defaults', `--datadir=${this.directory}`, `--socket=${this.directory}/s`, '--user=root'];
+    const small = ['--skip-networking', '--innodb-buffer-pool-size=8M', '--log-bin=binlog', '--server-id=1'];
+    this.#server = spawn('mariadbd', [...words, ...small], { stdio: 'ignore', cwd: this.directory });
+    for (const end = Date.now() + 20_000; this.sql('SELECT 1') !== '1'; await sleep(50)) {
+      if (Date.now() > end) throw new Error(`MariaDB did not start: ${this.sql('SELECT 1')}`);
+    }
+    return this;
+  }
+
+  sql(text: string): string {
+    const { stdout, stderr } = spawnSync('mariadb', [...this.#client, '-e', text], {
+      encoding: 'utf8',
+      timeout: 8_000,
+    });
+    return stdout.trim() || stderr.trim();
+  }
+
+  writer(): Writer {
+    this.sql('CREATE DATABASE IF NOT EXISTS shop; CREATE TABLE IF NOT EXISTS shop.written (n int) ENGINE=InnoDB');
+    return new Writer(
+      'mariadb',
+      [...this.#client, '--unbuffered', 'shop'],
+      (n) => `INSERT INTO written VALUES (${n}); SELECT ${n};`,
+    );
+  }
+
+  /** A session that runs a statement until it is stopped. */
+  busy(statement: string): ChildProcess {
+    return spawn('mariadb', [...this.#client, 'shop', '-e', statement], { stdio: 'ignore' });
+  }
+
+  kill(): void {
+    this.#server?.kill('SIGKILL');
+  }
+
+  get #client(): string[] {
+    return ['--no-defaults', `--socket=${this.directory}/s`, '--batch', '--skip-column-names'];
+  }
+}
+
 export class Redis {
   readonly directory: string;
   readonly #options: string[];

@@ -116,8 +116,8 @@ export class StandIn {
       release() {
         local i
         THAWED_BY=$1
+        keepers_release \${APP_DRIVER[@]+"\${!APP_DRIVER[@]}"}
         for i in \${APP_DRIVER[@]+"\${!APP_DRIVER[@]}"}; do
-          keeper_release "$i"
           printf 'released\\t%s\\t%s\\n' "\${APP_HELD[$i]:-null}" "\${APP_POSITION[$i]:-}" >&5
         done
         for i in \${NOTES[@]+"\${NOTES[@]}"}; do printf 'note\\t%s\\n' "$i" >&5; done

@@ -1,0 +1,55 @@
+#!/bin/bash
+# shellcheck shell=bash disable=SC2034,SC2154
+# Servers in containers: what they call /data is not ours. Freezeframe finds their files on this host and does not go in.
+
+# Whether process PID, the server of application I, runs in a container. Then the application is described as one that is
+# not quieted: by the mounts of this host that its PATHS, the data directory first, lie on as that process sees them.
+app_contained() {
+  local i=$1 pid=$2 path
+  in_container "$pid" || return 1
+  shift 2
+  APP_DIR[i]=${1:-}
+  for path in "$@"; do
+    if host_path "$pid" "$path"; then
+      if [ "$path" = "$1" ]; then APP_DIR[i]=$REPLY; fi
+      app_lies_on "$i" "$REPLY"
+    fi
+  done
+  APP_READY[i]=0
+  APP_PROBLEM[i]="process $pid runs in a container, which Freezeframe does not enter; quiet it by a hook in /etc/freezeframe/hooks.d, and leave the rest out with the tag freezeframe:apps"
+}
+
+in_container() {
+  local proc=${FF_PROC:-/proc}
+  [ "$(readlink "$proc/$1/ns/pid" 2>/dev/null)" != "$(readlink "$proc/self/ns/pid" 2>/dev/null)" ]
+}
+
+# Sets REPLY to this host's path of a PATH that process PID sees; fails when there is none.
+host_path() {
+  local pid=$1 path=$2 number root point rest at='' over='' from='' behind='' i
+  while read -r _ _ number root point rest; do
+    unescape "$point"
+    # Of two mounts at one place the later is on top.
+    if [[ $path/ == "${REPLY%/}"/* && ${#REPLY} -ge ${#over} ]]; then
+      at=$number over=$REPLY behind=$rest
+      unescape "$root"
+      from=$REPLY
+    fi
+  done 2>/dev/null <"${FF_PROC:-/proc}/$pid/mountinfo" || return 1
+  path=${path#"${over%/}"}
+  for ((i = 0; i < ${#MOUNT_POINT[@]}; i++)); do
+    if [[ ${MOUNT_NUMBER[$i]} == "$at" && ${MOUNT_HIDDEN[$i]} == 0 && $from/ == "${MOUNT_ROOT[$i]%/}"/* ]]; then
+      REPLY=${MOUNT_POINT[$i]%/}${from#"${MOUNT_ROOT[$i]%/}"}
+      REPLY=${REPLY%/}$path
+      return 0
+    fi
+  done
+  # The container's own layer: a directory of this host beneath an overlay.
+  if [[ $behind == *upperdir=* ]]; then
+    at=${behind#*upperdir=}
+    unescape "${at%%,*}"
+    REPLY+=$path
+    return 0
+  fi
+  return 1
+}
