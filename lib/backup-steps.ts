@@ -1,6 +1,6 @@
 import { Construct } from 'constructs';
 import type { HostDocuments } from './host-documents.ts';
-import { mayDeleteSets, mayLabelSets, mayLook, mayPin, mayRun, mayTakeSets } from './permissions.ts';
+import { mayDeleteSets, mayLabelSets, mayLockSets, mayLook, mayPin, mayRun, mayTakeSets } from './permissions.ts';
 import { StepFunction } from './step-function.ts';
 
 export interface BackupStepsProps {
@@ -15,6 +15,7 @@ export class BackupSteps extends Construct {
   readonly freeze = new StepFunction(this, 'Freeze', { name: 'freeze' });
   readonly thaw = new StepFunction(this, 'Thaw', { name: 'thaw' });
   readonly grade = new StepFunction(this, 'Grade', { name: 'grade' });
+  readonly lock = new StepFunction(this, 'Lock', { name: 'lock' });
   readonly checkSnapshots = new StepFunction(this, 'CheckSnapshots', { name: 'check-snapshots' });
   readonly discard = new StepFunction(this, 'Discard', { name: 'discard' });
 
@@ -34,6 +35,8 @@ export class BackupSteps extends Construct {
     // Whatever bears the run's tag: a set whose answer was lost is found here, and not leaked.
     mayLook(this.grade, 'ec2:DescribeSnapshots');
     mayLabelSets(this.grade);
+
+    mayLockSets(this.lock);
 
     mayLook(this.checkSnapshots, 'ec2:DescribeSnapshots');
 

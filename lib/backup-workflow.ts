@@ -67,6 +67,9 @@ export class BackupWorkflow extends Construct {
 
     const keepSet = new sfn.Choice(this, 'Keep the set?');
 
+    // Before the snapshots are completed, so that nobody can delete a member of the set in between.
+    const lock = stepTask(this, STATES.lock, steps.lock, { resultPath: sfn.JsonPath.DISCARD }).addRetry(HARMLESS);
+
     const wait = new sfn.Wait(this, 'Wait for snapshots', { time: sfn.WaitTime.secondsPath('$.progress.waitSeconds') });
     const checkSnapshots = stepTask(this, STATES.checkSnapshots, steps.checkSnapshots, {
       resultPath: '$.progress',
@@ -97,15 +100,24 @@ export class BackupWorkflow extends Construct {
 
     // An evidence that can't be stored ends the run red, after the set has been seen to.
     grade.next(storeReceipt).next(keepSet);
+    // One failed member fails the set: what is left of it is of no use, and counts against EC2's limits.
+    checkSnapshots.addCatch(discard, { errors: ['SnapshotFailedError'], resultPath: '$.failedError' });
     caughtBy(failed, '$.lateError', grade, checkSnapshots, discard);
     caughtBy(keepSet, '$.storeError', storeReceipt);
 
-    keepSet.when(sfn.Condition.booleanEquals('$.verdict.keep', true), wait).otherwise(discard.next(failed));
+    const keep = sfn.Condition.booleanEquals('$.verdict.keep', true);
+    keepSet
+      .when(sfn.Condition.and(keep, sfn.Condition.isPresent('$.lock')), lock)
+      .when(keep, wait)
+      .otherwise(discard.next(failed));
+    lock.next(wait);
+    caughtBy(wait, '$.lockError', lock);
+
     // A run with an error goes to its end in red only now, with its set completed.
     wait.next(checkSnapshots).next(completed);
     completed
       .when(sfn.Condition.booleanEquals('$.progress.completed', false), wait)
-      .when(sfn.Condition.or(sfn.Condition.isPresent('$.error'), sfn.Condition.isPresent('$.storeError')), failed)
+      .when(sfn.Condition.or(...['$.error', '$.storeError', '$.lockError'].map(sfn.Condition.isPresent)), failed)
       .otherwise(complete);
 
     this.stateMachine = new sfn.StateMachine(this, 'StateMachine', {
@@ -164,6 +176,8 @@ export class BackupWorkflow extends Construct {
       ['$.thawError', 'The error of Thaw'],
       ['$.unfrozenError', 'The error of Create snapshots unfrozen'],
       ['$.storeError', 'The error of Store receipt'],
+      ['$.lockError', 'The error of Lock'],
+      ['$.failedError', 'The error of Check snapshots'],
     ] as const) {
       which.when(sfn.Condition.isPresent(path), errorAt(path, name));
     }

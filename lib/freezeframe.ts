@@ -41,8 +41,8 @@ export class Freezeframe extends Construct {
 /** The part of each policy that a run needs. */
 const runPolicies = ({ policies }: Plan): Record<string, RunPolicy> =>
   Object.fromEntries(
-    Object.entries(policies).map(([name, { grade, onDowngrade, freeze }]) => [
+    Object.entries(policies).map(([name, { grade, onDowngrade, freeze, lock }]) => [
       name,
-      { grade, onDowngrade, leaseSeconds: freeze.leaseSeconds },
+      { grade, onDowngrade, leaseSeconds: freeze.leaseSeconds, ...(lock && { lock }) },
     ]),
   );

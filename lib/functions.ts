@@ -8,6 +8,8 @@ export const FUNCTIONS = {
   freeze: { timeoutSeconds: 330 },
   thaw: { timeoutSeconds: 90 },
   grade: { timeoutSeconds: 60 },
+  // A set of 128 at 5 a second and account.
+  lock: { timeoutSeconds: 120 },
   'check-snapshots': { timeoutSeconds: 60 },
   discard: { timeoutSeconds: 120 },
   'check-thaw': { timeoutSeconds: 60 },

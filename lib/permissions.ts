@@ -79,6 +79,17 @@ export function mayLabelSets(step: StepFunction): void {
   });
 }
 
+/** Lock snapshots of our sets, and see which locks hold. */
+export function mayLockSets(step: StepFunction): void {
+  mayLook(step, 'ec2:DescribeLockedSnapshots');
+  step.may({
+    actions: ['ec2:LockSnapshot'],
+    resources: [snapshotArn(step)],
+    conditions: { StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT } },
+    because: OUR_SNAPSHOTS,
+  });
+}
+
 /** Delete snapshots of our sets. */
 export function mayDeleteSets(step: StepFunction): void {
   step.may({

@@ -1,5 +1,5 @@
 import type { Graded } from '../shared/contracts.ts';
-import { SnapshotFailedError, SnapshotsStuckError, StraySnapshotsError } from '../shared/errors.ts';
+import { SnapshotFailedError, SnapshotGoneError, SnapshotsStuckError, StraySnapshotsError } from '../shared/errors.ts';
 import { SET_TAGS } from '../shared/names.ts';
 
 export interface SnapshotProgress {
@@ -29,7 +29,7 @@ export const checkSnapshots = (
   for (const snapshot of found) refuseFailed(run, snapshot);
   const missing = snapshotIds.filter((id) => !found.some((snapshot) => snapshot.snapshotId === id));
   if (missing.length > 0 && progress.checks >= CHECKS_TO_APPEAR) {
-    throw new SnapshotFailedError(
+    throw new SnapshotGoneError(
       `${missing.join(', ')} of run ${run} is gone: somebody deleted it (DeleteSnapshot in CloudTrail); the set is no longer whole`,
     );
   }

@@ -16,6 +16,7 @@ export const snapshotRequest = ({ act, run }: CreateSnapshotsInput): CreateSnaps
     [SET_TAGS.instance]: run.instanceId,
     [SET_TAGS.grade]: UNPROVEN,
     [SET_TAGS.mode]: mode,
+    [SET_TAGS.members]: String(run.volumes.length),
   };
   return {
     Description: `Freezeframe ${run.policy.name} of ${run.instanceId}, run ${run.run}, ${mode}`,

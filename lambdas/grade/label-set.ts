@@ -1,4 +1,5 @@
 import { LOOKUP_MS } from '../shared/budget.ts';
+import { hashOf } from '../shared/canonical.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { GradeInput, TakenSet, Verdict } from '../shared/contracts.ts';
 import { SET_TAGS, UNPROVEN } from '../shared/names.ts';
@@ -66,6 +67,7 @@ export const labelSet = async (
   { run, volumes }: Pick<GradeInput, 'run' | 'volumes'>,
   { set, strays }: FoundSet,
   verdict: Verdict,
+  evidence: unknown,
   { tag }: Pick<Catalogue, 'tag'>,
 ): Promise<void> => {
   // Out of the set, so that nobody restores from two of them at once.
@@ -80,6 +82,7 @@ export const labelSet = async (
     set.snapshots.map(({ snapshotId }) => snapshotId),
     {
       [SET_TAGS.grade]: verdict.grade ?? UNPROVEN,
+      [SET_TAGS.receipt]: hashOf(evidence),
       ...(verdict.windowMs === null ? {} : { [SET_TAGS.windowMs]: String(verdict.windowMs) }),
     },
   );

@@ -331,11 +331,18 @@ export type RestoreAnswer = z.infer<typeof RestoreAnswer>;
 
 // --------------------------------------------------------------------------------------------- what the states hand on
 
+/** EBS snapshot lock of every member of a set, counted from its completion. */
+export const Lock = z.object({
+  mode: z.enum(['governance', 'compliance']),
+  days: z.number().check(z.int(), z.gte(1), z.lte(36_500)),
+});
+
 /** The part of a policy that a run needs. */
 export const RunPolicy = z.object({
   grade: Grade,
   onDowngrade: z.enum(['keep', 'discard']),
   leaseSeconds: z.number().check(z.int(), z.gte(20), z.lte(300)),
+  lock: z.optional(Lock),
 });
 export type RunPolicy = z.infer<typeof RunPolicy>;
 
@@ -471,7 +478,13 @@ export const Graded = z.object({
   /** Stored as it is under `sets/<instance>/<run>.json`. */
   evidence: z.unknown(),
   error: z.optional(CaughtError),
+  /** Of a set that is kept and whose policy wants it locked. */
+  lock: z.optional(Lock),
   /** Polls of *Check snapshots* so far, and the seconds to wait before the next. */
   progress: z.object({ checks: z.number(), waitSeconds: z.number(), completed: z.boolean(), percent: z.number() }),
 });
 export type Graded = z.infer<typeof Graded>;
+
+/** Input of *Lock*. */
+export const LockInput = z.object({ run: RunId, snapshotIds: z.array(z.string()), lock: Lock });
+export type LockInput = z.infer<typeof LockInput>;

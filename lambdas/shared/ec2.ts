@@ -5,10 +5,13 @@ import {
   CreateTagsCommand,
   DeleteSnapshotCommand,
   DescribeInstancesCommand,
+  DescribeLockedSnapshotsCommand,
   DescribeSnapshotsCommand,
   DescribeVolumesCommand,
   EC2Client,
   type Filter,
+  type LockMode,
+  LockSnapshotCommand,
   type Snapshot,
   type Tag,
 } from '@aws-sdk/client-ec2';
@@ -144,6 +147,36 @@ export const tagSnapshots = (client: EC2Client) => async (snapshotIds: readonly 
     client.send(new CreateTagsCommand({ Resources: [...snapshotIds], Tags: tagList(tags) })),
   );
 };
+
+/** Days count from the snapshot's completion. */
+export const lockSnapshot =
+  (client: EC2Client) =>
+  async (snapshotId: string, { mode, days }: { mode: LockMode; days: number }) => {
+    await ask('ec2:LockSnapshot', () =>
+      client.send(new LockSnapshotCommand({ SnapshotId: snapshotId, LockMode: mode, LockDuration: days })),
+    );
+  };
+
+export interface SnapshotLock {
+  snapshotId: string;
+  mode: string;
+  /** Empty while the snapshot is not completed. */
+  until: string;
+}
+
+/** Those of the snapshots that a lock keeps from being deleted. EC2 takes up to 1,000 ids. */
+export const lockedSnapshots =
+  (client: EC2Client) =>
+  async (snapshotIds: readonly string[]): Promise<SnapshotLock[]> => {
+    const { Snapshots = [] } = await ask('ec2:DescribeLockedSnapshots', () =>
+      client.send(new DescribeLockedSnapshotsCommand({ SnapshotIds: [...snapshotIds] })),
+    );
+    return Snapshots.filter(({ LockState }) => LockState !== 'expired').map((lock) => ({
+      snapshotId: lock.SnapshotId ?? '',
+      mode: lock.LockState ?? '',
+      until: lock.LockExpiresOn?.toISOString() ?? '',
+    }));
+  };
 
 /** Gone already is as good as deleted. */
 export const deleteSnapshot = (client: EC2Client) => async (snapshotId: string) => {

@@ -64,9 +64,13 @@ export const TooManyTagsError = errorNamed('TooManyTagsError');
 /** CreateSnapshots was sent, its answer never came, and no set can be found. */
 export const SnapshotAnswerLostError = errorNamed('SnapshotAnswerLostError');
 export const SnapshotFailedError = errorNamed('SnapshotFailedError');
+/** A member that was there is not to be found any more. */
+export const SnapshotGoneError = errorNamed('SnapshotGoneError');
 export const SnapshotsStuckError = errorNamed('SnapshotsStuckError');
 /** A set of this run turned up after it was graded: of a request that EC2 carried out minutes late. */
 export const StraySnapshotsError = errorNamed('StraySnapshotsError');
+/** The set is there and not locked as its policy wants. */
+export const LockRefusedError = errorNamed('LockRefusedError');
 export const ForeignSnapshotError = errorNamed('ForeignSnapshotError');
 
 /** Not thrown: Grade hands it on, so that the set is kept or discarded before the run ends red. */

@@ -9,6 +9,7 @@ export const STATES = {
   thaw: 'Thaw',
   createUnfrozen: 'Create snapshots unfrozen',
   grade: 'Grade',
+  lock: 'Lock',
   checkSnapshots: 'Check snapshots',
   discard: 'Discard',
 } as const;
@@ -61,6 +62,10 @@ export const SET_TAGS = {
   device: 'freezeframe:device',
   /** Source volume id: a copied snapshot no longer knows it. */
   volume: 'freezeframe:volume',
+  /** How many snapshots the whole set has. */
+  members: 'freezeframe:members',
+  /** SHA-256 of the stored evidence, see `hashOf`. */
+  receipt: 'freezeframe:receipt',
 } as const;
 
 /** Grades in ascending order of what they promise. */

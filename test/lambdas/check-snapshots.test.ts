@@ -50,7 +50,7 @@ describe('Check snapshots', () => {
 
   test('a snapshot that never shows was deleted', () => {
     assert.throws(() => checkSnapshots(graded(3), [snapshot(1)], NOW), {
-      name: 'SnapshotFailedError',
+      name: 'SnapshotGoneError',
       message: /snap-2/,
     });
   });

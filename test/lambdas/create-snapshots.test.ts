@@ -275,6 +275,7 @@ describe('the request', () => {
       'freezeframe:instance': INSTANCE,
       'freezeframe:grade': 'unproven',
       'freezeframe:mode': 'fs-freeze',
+      'freezeframe:members': '3',
     });
   });
 

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { errorOf, grade } from '../../lambdas/grade/grade.ts';
 import { gradeRun as gradeRunAt } from '../../lambdas/grade/grade-run.ts';
 import type { Catalogue } from '../../lambdas/grade/label-set.ts';
+import { hashOf } from '../../lambdas/shared/canonical.ts';
 import type { GradeInput, Receipt } from '../../lambdas/shared/contracts.ts';
 import {
   atFreeze,
@@ -479,6 +480,7 @@ describe('Grade', () => {
       'freezeframe:volume': ROOT,
       'freezeframe:device': '/dev/xvda',
       'freezeframe:grade': 'application',
+      'freezeframe:receipt': hashOf(graded.evidence),
       'freezeframe:window-ms': '4050',
     });
     assert.equal(catalogue.gradeTaggedAt.get('snap-00000000'), catalogue.calls);

@@ -8,7 +8,14 @@ import { synth } from '../support/synth.ts';
 // Bytes are cold-start time inside the frozen window: 300 KB load in about 60 ms, 850 KB in twice that.
 const WITH_EC2 = 400_000;
 const WITHOUT_EC2 = 300_000;
-const USES_EC2: readonly FunctionName[] = ['inspect-host', 'create-snapshots', 'grade', 'check-snapshots', 'discard'];
+const USES_EC2: readonly FunctionName[] = [
+  'inspect-host',
+  'create-snapshots',
+  'grade',
+  'lock',
+  'check-snapshots',
+  'discard',
+];
 
 describe('bundles', async () => {
   await synth();

@@ -82,6 +82,18 @@ const deleteOurs: Asked = {
   resource: SNAPSHOT,
   context: OUR_SET,
 };
+const lockOurs: Asked = {
+  title: 'lock a snapshot of ours',
+  action: 'ec2:LockSnapshot',
+  resource: SNAPSHOT,
+  context: OUR_SET,
+};
+const lockForeign: Asked = {
+  title: 'lock a snapshot of somebody else',
+  action: 'ec2:LockSnapshot',
+  resource: SNAPSHOT,
+  context: { 'aws:ResourceTag/team': 'x' },
+};
 const deleteForeign: Asked = {
   title: 'delete a snapshot of somebody else',
   action: 'ec2:DeleteSnapshot',
@@ -115,6 +127,8 @@ const NEVER: readonly Asked[] = [
   send('AWS-RunShellScript'),
   sendToUntagged,
   deleteForeign,
+  lockForeign,
+  { title: 'unlock a snapshot of ours', action: 'ec2:UnlockSnapshot', resource: SNAPSHOT, context: OUR_SET },
   labelForeign,
   { title: 'snapshot an untagged instance', action: 'ec2:CreateSnapshots', resource: INSTANCE },
   { title: 'make snapshots without our tags', action: 'ec2:CreateSnapshots', resource: NEW_SNAPSHOT },
@@ -195,6 +209,7 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   freeze: [send(DOCUMENTS.freeze), sendToTagged, readResult],
   thaw: [send(DOCUMENTS.thaw), sendToTagged, readResult],
   grade: [look('ec2:DescribeSnapshots'), label],
+  lock: [look('ec2:DescribeLockedSnapshots'), lockOurs],
   'check-snapshots': [look('ec2:DescribeSnapshots')],
   discard: [look('ec2:DescribeSnapshots'), deleteOurs],
   'check-thaw': [readHistory],

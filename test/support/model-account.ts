@@ -18,6 +18,7 @@ export const POLICIES = {
   strict: { grade: 'application', onDowngrade: 'discard' },
   files: { grade: 'filesystem', onDowngrade: 'keep' },
   loose: { grade: 'crash', onDowngrade: 'keep' },
+  vault: { grade: 'application', onDowngrade: 'keep', lock: { mode: 'compliance', days: 7 } },
   'loose-strict': { grade: 'crash', onDowngrade: 'discard' },
 } as const;
 export type PolicyName = keyof typeof POLICIES;

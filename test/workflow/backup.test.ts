@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
+import { hashOf } from '../../lambdas/shared/canonical.ts';
 import { SET_TAGS, STATES, USER_TAGS } from '../../lambdas/shared/names.ts';
 import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
 import { type LaunchOptions, ModelAccount, type Server } from '../support/model-account.ts';
@@ -464,7 +465,7 @@ describe('Backup', { concurrency: 5, timeout: 60_000 }, () => {
   });
 
   describe('after the thaw', { concurrency: 2 }, () => {
-    it('a snapshot that fails on its way ends the run red', async () => {
+    it('a snapshot that fails on its way ends the run red, and nothing is left of its set', async () => {
       const server = account.launch({ mode: 'fs-freeze' });
       const run = account.start(server);
       while (run.status === 'RUNNING' && account.snapshotsOf(run.name).length === 0)
@@ -472,7 +473,48 @@ describe('Backup', { concurrency: 5, timeout: 60_000 }, () => {
       for (const snapshot of account.snapshotsOf(run.name)) snapshot.state = 'error';
       await run.ended;
       assertRed(run, STATES.checkSnapshots, 'SnapshotFailedError', /the whole set/);
+      assert.deepEqual(account.snapshotsOf(run.name), []);
       assertReleased(server);
+    });
+
+    it('a policy with a lock has every member locked, and before the wait for its completion', async () => {
+      const server = account.launch({ policy: 'vault' });
+      const run = await account.backup(server);
+      assert.deepEqual([run.status, run.error], ['SUCCEEDED', undefined], run.cause);
+      const entered = run.history.filter(({ type }) => type === 'StateEntered').map(({ state }) => state);
+      assert.ok(
+        entered.indexOf(STATES.lock) > 0 && entered.indexOf(STATES.lock) < entered.indexOf('Wait for snapshots'),
+      );
+      for (const snapshot of account.snapshotsOf(run.name)) {
+        assert.deepEqual([snapshot.lock?.mode, snapshot.lock?.days], ['compliance', 7]);
+        assert.ok(world.ec2.locks.holds(snapshot));
+      }
+    });
+
+    it('a lock that is refused ends the run red, with its set kept and completed', async () => {
+      const server = account.launch({ policy: 'vault' });
+      world.faults.add({
+        service: 'ec2',
+        action: 'LockSnapshot',
+        when: (input) => {
+          const id = (input as { SnapshotId: string }).SnapshotId;
+          return account.snapshotsOn(server).at(-1)?.id === id;
+        },
+        fault: { kind: 'error', code: 'InvalidParameterValue' },
+      });
+      const run = await account.backup(server);
+      assertRed(run, STATES.lock, 'LockRefusedError', /kept but not locked/);
+      assert.deepEqual(grades(run), ['application']);
+      assert.ok(account.snapshotsOf(run.name).every(({ state }) => state === 'completed'));
+    });
+
+    it('the tags of a set hold the hash of its stored evidence, and how many members it has', async () => {
+      const server = account.launch({ mode: 'fs-freeze' });
+      const run = await account.backup(server);
+      for (const { tags } of account.snapshotsOf(run.name)) {
+        assert.equal(tags.get(SET_TAGS.receipt), hashOf(account.evidenceOf(server, run.name)));
+        assert.equal(tags.get(SET_TAGS.members), String(server.volumes.length));
+      }
     });
 
     it("a receipt that can't be stored ends the run red; the set stays, with its grade", async () => {
