@@ -9,6 +9,7 @@ import type { Case } from './play.ts';
 /** The kinds of violations; every one must come out at zero. */
 export const PROMISES = {
   frozen: 'hosts left frozen, locked or with stray LVM snapshots',
+  late: 'hosts that thawed later than lease + 2 s',
   falseGrade: 'false grades',
   leaked: 'leaked snapshots',
   wrongError: 'wrong final errors',
@@ -24,11 +25,21 @@ export interface Verdict {
   readonly madeLate: boolean;
   /** Who thawed the host: nobody had to when it was never frozen. */
   readonly thawedBy: 'workflow' | 'rescue' | 'host' | 'nobody';
-  /** The longest that the host was kept quiet, in seconds of its clock; null without a receipt. */
+  /** How long the host was kept quiet, in seconds of its clock; null without a receipt. */
   readonly quietSeconds: number | null;
+  /** The longest that this machine was late with a timer meanwhile, in seconds of that clock. */
+  readonly timersLateSeconds: number;
 }
 
-export function judge(account: ModelAccount, server: Server, run: Execution, { scenario }: Case): Verdict {
+/** A host thaws itself at the end of its lease; so long after it the last of it must be done. */
+const MARGIN_SECONDS = 2;
+
+export function judge(
+  account: ModelAccount,
+  server: Server,
+  run: Execution,
+  { scenario, watchdogAsleep }: Case,
+): Verdict {
   const broken: { promise: Promised; seen: string }[] = [];
   const note = (promise: Promised, seen: string) => broken.push({ promise, seen });
   const set = account.snapshotsOf(run.name);
@@ -38,6 +49,14 @@ export function judge(account: ModelAccount, server: Server, run: Execution, { s
   const { host } = server;
   if (host.frozen || [host.held.filesystems, host.held.apps, host.held.lvmSnapshots].some(({ length }) => length > 0)) {
     note('frozen', JSON.stringify(host.held));
+  }
+
+  // Ring 3, where it is awake. Fast time makes seconds of a few milliseconds that this machine is late with its timers.
+  const quiet = howItWasThawed(account, server, run);
+  const leaseSeconds = host.receipt(run.name)?.leaseSeconds ?? 0;
+  const tooLong = leaseSeconds + MARGIN_SECONDS + quiet.timersLateSeconds;
+  if (!watchdogAsleep && (quiet.quietSeconds ?? 0) > tooLong) {
+    note('late', `${quiet.quietSeconds} s, timers were late by ${quiet.timersLateSeconds} s`);
   }
 
   // No tag and no stored evidence says more than the host's state at the very moment of the set proves.
@@ -79,7 +98,7 @@ export function judge(account: ModelAccount, server: Server, run: Execution, { s
     }
     if (!evidence) note('falseGreen', 'no evidence is stored');
   }
-  return { broken, madeLate: late.length > 0, ...howItWasThawed(server, run) };
+  return { broken, madeLate: late.length > 0, ...quiet };
 }
 
 /** A snapshot is leaked when nobody will ever know that it is there, or when the run says that it kept none. */
@@ -152,12 +171,15 @@ function quietness({ topology, trouble }: Server['host'], held: Witnessed): Grad
 const isAtMost = (grade: string, limit: string): boolean =>
   GRADES.indexOf(grade as GradeName) <= GRADES.indexOf(limit as GradeName);
 
-function howItWasThawed({ host }: Server, run: Execution): Pick<Verdict, 'thawedBy' | 'quietSeconds'> {
+function howItWasThawed(
+  account: ModelAccount,
+  { host }: Server,
+  run: Execution,
+): Pick<Verdict, 'thawedBy' | 'quietSeconds' | 'timersLateSeconds'> {
   const receipt = host.receipt(run.name);
-  if (!receipt || receipt.thawedAt === null) return { thawedBy: 'nobody', quietSeconds: null };
-  // Without a set the run asks by the word of its rescue.
-  const left = run.history.find(({ type, state }) => type === 'StateExited' && state === STATES.thaw);
-  const withoutSet = (left?.output as { thawed?: object } | undefined)?.thawed ? 'workflow' : 'rescue';
-  const thawedBy = ({ asked: 'workflow', rescue: withoutSet } as const)[receipt.thawedBy as string] ?? 'host';
-  return { thawedBy, quietSeconds: receipt.thawedAt - receipt.armedAt };
+  if (!receipt || receipt.thawedAt === null) return { thawedBy: 'nobody', quietSeconds: null, timersLateSeconds: 0 };
+  const thawedBy = ({ asked: 'workflow', rescue: 'rescue' } as const)[receipt.thawedBy as string] ?? 'host';
+  const bootedAt = account.clock.now() - host.uptime * 1_000;
+  const lateMs = account.latest(bootedAt + receipt.armedAt * 1_000, bootedAt + receipt.thawedAt * 1_000);
+  return { thawedBy, quietSeconds: receipt.thawedAt - receipt.armedAt, timersLateSeconds: lateMs / 1_000 };
 }

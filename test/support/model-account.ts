@@ -34,8 +34,10 @@ export class ModelAccount {
   readonly #store = new MemoryStore();
   #deployment: Deployment | undefined;
   #runs = 0;
+  #closed = false;
   /** Fast time's timers keep no process alive; an account that is open does. */
   readonly #alive = setInterval(() => {}, 60_000);
+  readonly #stalls: { from: number; to: number }[] = [];
 
   private constructor({ speed = 10, latency }: AccountOptions) {
     this.clock = new FastClock(speed);
@@ -46,6 +48,7 @@ export class ModelAccount {
       limits: { rates: {} },
       latency: { describeMs: 300, commandStartMs: 300, commandResultMs: 300, invocationVisibleMs: 200, ...latency },
     });
+    void this.#watchTimers();
     this.#store.onSnapshot = async (id, volumeIds) => this.servers.get(id)?.disks.onSnapshot(id, volumeIds);
   }
 
@@ -132,7 +135,26 @@ export class ModelAccount {
     );
   }
 
+  /**
+   * The longest that this machine was late with a timer between two moments, in milliseconds of the account's clock: so
+   * much of what happened then is not the product's, but of fast time on a busy machine.
+   */
+  latest(from: number, to: number): number {
+    const stalls = this.#stalls.filter((stall) => stall.to >= from && stall.from <= to);
+    return Math.max(0, ...stalls.map((stall) => stall.to - stall.from));
+  }
+
+  async #watchTimers(): Promise<void> {
+    while (!this.#closed) {
+      const due = this.clock.now() + HEARTBEAT_MS;
+      await this.clock.sleep(HEARTBEAT_MS);
+      const now = this.clock.now();
+      if (now - due > HEARTBEAT_MS) this.#stalls.push({ from: due, to: now });
+    }
+  }
+
   async close(): Promise<void> {
+    this.#closed = true;
     clearInterval(this.#alive);
     await this.#deployment?.close();
   }
@@ -141,6 +163,9 @@ export class ModelAccount {
     await this.close();
   }
 }
+
+/** Fine enough to see what counts in seconds of the account's clock. */
+const HEARTBEAT_MS = 200;
 
 export interface AccountOptions {
   /** @default 10 */
