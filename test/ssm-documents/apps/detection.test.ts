@@ -39,10 +39,13 @@ describe('detection', () => {
   };
 
   it('tells two clusters and their tablespaces apart, and quiets both', async () => {
-    const first = await new PostgreSql(`${host.world}/first`).create();
-    endings.push(() => first.stop());
-    const second = await new PostgreSql(`${host.world}/second`).create();
-    endings.push(() => second.stop());
+    const first = new PostgreSql(`${host.world}/first`).make();
+    const second = new PostgreSql(`${host.world}/second`).make(first);
+    endings.push(
+      () => first.stop(),
+      () => second.stop(),
+    );
+    await Promise.all([first.start(), second.start()]);
     const apps = await appears('postgresql', 2);
     assert.deepEqual(apps.map(({ dataDir }) => dataDir).sort(), [
       `${first.directory}/data`,

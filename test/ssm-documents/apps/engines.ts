@@ -89,11 +89,29 @@ export class PostgreSql {
     return this.#port;
   }
 
-  async create(): Promise<this> {
+  /** A new cluster, or one that is as new as a `template` that has not been started yet. */
+  make(template?: PostgreSql): this {
     mkdirSync(this.directory, { recursive: true });
     own(this.directory);
-    this.#run('initdb', '-D', `${this.directory}/data`, '-A', 'peer', '-U', 'postgres', '--no-sync', '--no-locale');
-    await this.start();
+    if (template) execFileSync('cp', ['-a', `${template.directory}/data`, `${this.directory}/data`]);
+    else
+      this.#run(
+        'initdb',
+        '-D',
+        `${this.directory}/data`,
+        '-A',
+        'peer',
+        '-U',
+        'postgres',
+        '--no-sync',
+        '--no-locale',
+        '--wal-segsize=1',
+      );
+    return this;
+  }
+
+  async create(): Promise<this> {
+    await this.make().start();
     return this;
   }
 
@@ -189,6 +207,8 @@ export class PostgreSql {
   }
 }
 
+const SMALL = ['--innodb-buffer-pool-size=8M', '--innodb-log-file-size=4M'];
+
 export class MariaDb {
   readonly directory: string;
   #server: ChildProcess | undefined;
@@ -209,6 +229,7 @@ export class MariaDb {
         `--datadir=${this.directory}`,
         '--user=root',
         '--skip-test-db',
+        ...SMALL,
         '--auth-root-authentication-method=socket',
       ],
       { stdio: 'ignore' },
@@ -218,7 +239,7 @@ export class MariaDb {
 
   async start(): Promise<this> {
     const words = ['--no-defaults', `--datadir=${this.directory}`, `--socket=${this.directory}/s`, '--user=root'];
-    const small = ['--skip-networking', '--innodb-buffer-pool-size=8M', '--log-bin=binlog', '--server-id=1'];
+    const small = [...SMALL, '--skip-networking', '--log-bin=binlog', '--server-id=1'];
     this.#server = spawn('mariadbd', [...words, ...small], { stdio: 'ignore', cwd: this.directory });
     for (const end = Date.now() + 20_000; this.sql('SELECT 1') !== '1'; await sleep(50)) {
       if (Date.now() > end) throw new Error(`MariaDB did not start: ${this.sql('SELECT 1')}`);

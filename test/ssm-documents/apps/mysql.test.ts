@@ -1,9 +1,11 @@
-/** The MySQL driver against a real MariaDB; the world below is the server's, the host is without disks. */
+/** The MySQL driver against a real MariaDB, and against a stand-in of MySQL's client, which can't be had here. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { keepsItsWord } from './behaviour.ts';
 import { DriverHost } from './driver-host.ts';
 import { MariaDb, type Writer } from './engines.ts';
+import { StandIn } from './stand-in.ts';
 
 describe('MariaDB', () => {
   const host = new DriverHost();
@@ -122,4 +124,29 @@ describe('MariaDB', () => {
   it('is missed, not forgotten, when it was down before the freeze', async () => {
     assert.equal((await host.freeze(`r${++run}`, 'mysql')).code, 'TopologyChanged');
   });
+});
+
+const engine = {
+  driver: 'mysql',
+  client: 'mariadb',
+  also: ['mysql'],
+  process: { comm: 'mysqld', socket: true },
+} as const;
+keepsItsWord(engine, {
+  name: /^MySQL 8\.4\.3$/,
+  stopsWrites: true,
+  locks: true,
+  sharesLock: true,
+  position: 'binlog.000001 4711 gtid 3e11fa47:1-5',
+});
+
+it('a statement that runs for long keeps MySQL from being asked for the lock: what waits behind it would wait on', async () => {
+  using server = new StandIn(engine);
+  server.set('busy', '1');
+  const { frozen } = await server.run('freeze; release error', { within: 2 });
+  assert.match(
+    frozen,
+    /^LockTimeout: MySQL 8.4.3 did not grant its lock in time; in its way: connection 7 of shop, running SELECT/,
+  );
+  assert.equal(server.server('asked'), '');
 });

@@ -16,6 +16,68 @@ echo "${0##*/} $*" >>"$S/calls"
 stuck() { while has stuck && ! has killed; do sleep 0.05; done; }
 
 case ${0##*/} in
+  # --- MySQL, §1: the lock lives exactly as long as its session; a wait for it ends with 1205; a client that does not
+  # reconnect says 2013, then 2006 of a session that was ended; SHOW MASTER STATUS is gone in 8.4.
+  mariadb)
+    if has down; then
+      echo "ERROR 2002 (HY000): Can't connect to local MySQL server through socket '$WORLD/data/socket' (111)"
+      exit 1
+    fi
+    if has refuse && [[ $* != *--defaults-file=* ]]; then
+      echo "ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using password: NO)"
+      exit 1
+    fi
+    if [[ $* == *'SHOW GRANTS'* ]]; then
+      printf '%s\t%s\n' version "$(value version 8.4.3)" version_comment 'MySQL Community Server - GPL' datadir "$WORLD/data/"
+      echo "GRANT $(value rights 'RELOAD, PROCESS') ON *.* TO \`root\`@\`localhost\`"
+      exit 0
+    fi
+    statement='' mine='' gone=''
+    while IFS= read -r line; do
+      if [ "$line" = exit ]; then
+        if [ -n "$mine" ]; then drop locks; fi
+        exit 0
+      fi
+      statement+=$line
+      if [[ $statement != *';' ]]; then continue; fi
+      if [ -n "$gone" ]; then echo 'ERROR 2006 (HY000) at line 9: MySQL server has gone away'; elif has down || [ -n "$mine" ] && ! has locks; then
+        echo 'ERROR 2013 (HY000) at line 8: Lost connection to MySQL server during query'
+        gone=yes
+      else
+        case $statement in
+          FLUSH*)
+            put asked yes
+            if has stuck; then
+              sleep 0.3
+              echo 'ERROR 1205 (HY000) at line 5: Lock wait timeout exceeded; try restarting transaction'
+            else
+              put locks 1
+              mine=yes
+              # The server ends what a dead client held.
+              # shellcheck disable=SC2016 # for that shell
+              setsid bash -c 'while kill -0 "$1"; do sleep 0.05; done; rm -f "$2"' _ "$$" "$S/locks" </dev/null >/dev/null 2>&1 &
+            fi
+            ;;
+          UNLOCK*)
+            if [ -n "$mine" ]; then drop locks; fi
+            mine=''
+            ;;
+          *CONNECTION_ID\(\)*COUNT* | *COUNT*) value busy ;;
+          *CONCAT*) echo 'connection 7 of shop, running SELECT for 9 s' ;;
+          *CONNECTION_ID*) echo 4711 ;;
+          *'MASTER STATUS'*) echo "ERROR 1064 (42000) at line 6: You have an error in your SQL syntax near 'MASTER STATUS'" ;;
+          *'BINARY LOG STATUS'*) printf 'binlog.000001\t4711\t\t\t\n' ;;
+          *gtid_executed*) echo '3e11fa47:1-5' ;;
+          "SELECT 'freezeframe"*)
+            statement=${statement#*\'}
+            echo "${statement%\'*}"
+            ;;
+        esac
+      fi
+      statement=''
+    done
+    ;;
+
   # --- MongoDB, §3: the lock is the server's, with a count; unlocking what is not locked is an error; a locked server may
   # hold up a new login; currentOp tells that it is locked, not by whom.
   mongosh)

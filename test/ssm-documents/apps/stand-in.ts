@@ -28,7 +28,7 @@ export interface Engine {
   /** Further names that the stand-in goes by. */
   readonly also?: readonly string[];
   /** Files in the server's directory of /proc; a word `WORLD` is the host's place. */
-  readonly process: { comm: string; cmdline?: string; environ?: Record<string, string>; port?: number };
+  readonly process: { comm: string; cmdline?: string; environ?: Record<string, string>; port?: number; socket?: true };
   /** Files on the host. */
   readonly files?: Record<string, string>;
 }
@@ -154,13 +154,13 @@ export class StandIn {
 
   /** One that this machine may have itself. */
   #hideClient(): string {
-    const { client, clientAt } = this.#engine;
+    const { client, clientAt, also = [] } = this.#engine;
     return `if ! [ -e "$WORLD/${clientAt ?? `bin/${client}`}" ]; then
-        command() { if [ "\${2:-}" = ${client} ]; then return 1; fi; builtin command "$@"; }
+        command() { case \${2:-} in ${[client, ...also].join(' | ')}) return 1 ;; *) builtin command "$@" ;; esac; }
       fi`;
   }
 
-  #process({ comm, cmdline = comm, environ = {}, port }: Engine['process']): void {
+  #process({ comm, cmdline = comm, environ = {}, port, socket }: Engine['process']): void {
     const at = `proc/${PID}`;
     const nul = (words: string[]) => words.map((word) => `${word}\0`).join('');
     this.file(`${at}/comm`, `${comm}\n`);
@@ -174,6 +174,10 @@ export class StandIn {
       ? `   0: 0100007F:${hex} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 777 1\n`
       : '';
     this.file(`${at}/net/tcp`, `  sl  local_address rem_address   st\n${rows}`);
+    const heading = 'Num RefCount Protocol Flags Type St Inode Path\n';
+    const listening = `0: 00000002 00000000 00010000 0001 01 777 ${this.world}/data/socket\n`;
+    this.file(`${at}/net/unix`, socket ? heading + listening : heading);
+    symlinkSync(join(this.world, 'data'), this.#made(`${at}/cwd`));
     symlinkSync('/proc/uptime', this.#made('proc/uptime'));
     symlinkSync('/proc/self', this.#made('proc/self'));
   }
