@@ -2,8 +2,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
-import { GRADES, RESCUE_STATES, SET_TAGS, STATES, THAW_RESCUE, UNPROVEN } from '../../lambdas/shared/names.ts';
+import {
+  GRADES,
+  RESCUE_STATES,
+  SET_TAGS,
+  STATES,
+  THAW_RESCUE,
+  UNPROVEN,
+  USER_TAGS,
+} from '../../lambdas/shared/names.ts';
 import { UNTIL_THAWED } from '../../lib/retries.ts';
+import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
 import { ModelAccount, type Server } from '../support/model-account.ts';
 import { ringing } from '../support/ringing.ts';
 
@@ -36,7 +45,7 @@ async function rescueOf(account: ModelAccount, run: Execution): Promise<Executio
   return account.rescuesOf(run)[0] as Execution;
 }
 
-describe('a rescue', { concurrency: 5 }, () => {
+describe('a rescue', { concurrency: 6 }, () => {
   it('that SSM refuses for longer than it tries ends red with that error; started once more, it thaws', async () => {
     await using opened = await open();
     const { account, server } = opened;
@@ -79,6 +88,23 @@ describe('a rescue', { concurrency: 5 }, () => {
     for (const { tags } of account.snapshotsOf(run.name)) {
       assert.ok([GRADES[0], UNPROVEN].includes(tags.get(SET_TAGS.grade) ?? ''));
     }
+  });
+
+  it('of a host whose policy tag was taken off is refused like the thaw of its run: the lease is what thaws', async () => {
+    await using opened = await open(20);
+    const { account, server } = opened;
+    server.host.trouble.watchdogAsleep = false;
+    authorizeBySynthesisedPolicies(account.world, account.deployment.stack);
+    account.stepFunctions.onEnter = (_, state) => {
+      if (state === STATES.thaw) account.world.ec2.instances.get(server.id)?.tags.delete(USER_TAGS.policy);
+    };
+    const run = await account.backup(server);
+    const grades = account.snapshotsOf(run.name).map(({ tags }) => tags.get(SET_TAGS.grade));
+    assert.deepEqual([run.status, run.error, ...new Set(grades)], ['FAILED', 'NotPermittedError', 'crash']);
+    assert.deepEqual([server.host.frozen, server.host.receipt(run.name)?.thawedBy], [false, 'lease']);
+    const rescue = await (await rescueOf(account, run)).ended;
+    assert.deepEqual([rescue.status, rescue.error], ['FAILED', 'NotPermittedError']);
+    assert.deepEqual(ringing(account), ['Freezeframe-FailedRescue']);
   });
 
   it('that somebody stops rings an alarm of its own', async () => {
