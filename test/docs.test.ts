@@ -7,8 +7,18 @@ import * as budget from '../lambdas/shared/budget.ts';
 import { DOCUMENT_PARAMETERS, HOST_ERRORS, PARAMETER_PATTERNS } from '../lambdas/shared/contracts.ts';
 import * as errors from '../lambdas/shared/errors.ts';
 
-import { BACKUP, DOCUMENTS, GRADES, MODES, THAW_RESCUE, USER_TAGS } from '../lambdas/shared/names.ts';
+import { BACKUP, DOCUMENTS, GRADES, MODES, STATES, THAW_RESCUE, USER_TAGS } from '../lambdas/shared/names.ts';
 import { PlanError, parsePlan } from '../lib/plan.ts';
+import {
+  DOUBLE,
+  faultsOfState,
+  IN_THE_WORLD,
+  OF_THE_RESCUE,
+  RESCUE_BESIDE_THAW,
+  STORE_RECEIPT,
+  stopInTheMiddle,
+  stopOnEntering,
+} from './faults/faults.ts';
 import { EVERY_OPTION } from './support/every-option.ts';
 import { resourcesOf, type State, synth } from './support/synth.ts';
 
@@ -202,6 +212,33 @@ describe('the host contract', () => {
   });
 });
 
+it('the pages about what fails name only errors that there are', () => {
+  const known = [...Object.keys(errors), ...errors.HOST_ERROR_NAMES, errors.GRADE_MISSED];
+  // What Inspect finds at fault is named by the scripts alone.
+  const scripts = globSync('ssm-documents/linux/*.sh', { cwd: ROOT }).map(text).join();
+  const isKnown = (error: string) => known.includes(error) || scripts.includes(`fault_add ${error.slice(0, -5)} `);
+  for (const page of ['docs/architecture.md', 'docs/runbook.md']) {
+    for (const error of matches(page, /`([A-Z]\w+Error)`/g)) assert.ok(isKnown(error), `${page}: ${error}`);
+  }
+});
+
+describe('the table of what fails', () => {
+  const cells = column('docs/architecture.md', 'What fails', 4);
+  const named = cells.flatMap((cell) => [...cell.matchAll(/(test|faults|lab) "([^"]+)"/g)]);
+
+  it('names for each row what tries it', () => {
+    for (const cell of cells) assert.match(cell, /^((test|faults|lab) "[^"]+"(, (?!$)|$))+$/);
+  });
+
+  it('names only tests and cases that there are', () => {
+    const titles = { test: titlesIn('test/**/*.test.ts'), lab: titlesIn('lab/suite/*.ts') };
+    for (const [, kind, name] of named as unknown as [string, 'test' | 'faults' | 'lab', string][]) {
+      const isThere = kind === 'faults' ? faultTitles().includes(name) : titles[kind].some((title) => title.test(name));
+      assert.ok(isThere, `${kind} "${name}"`);
+    }
+  });
+});
+
 describe('the runbook', async () => {
   const page = 'docs/runbook.md';
   const resources = resourcesOf(EVERY_OPTION);
@@ -236,7 +273,7 @@ describe('the runbook', async () => {
     }
   });
 
-  it('names only resources, documents, state machines and errors that there are', async () => {
+  it('names only resources, documents and state machines that there are', async () => {
     const ids = Object.keys(await resources);
     for (const id of matches(page, /starts_with\(LogicalResourceId,'(\w+)'\)/g)) {
       assert.ok(
@@ -246,10 +283,40 @@ describe('the runbook', async () => {
     }
     const names = [...Object.values(DOCUMENTS), BACKUP, THAW_RESCUE] as string[];
     for (const name of matches(page, /\b(Freezeframe-\w+)/g)) assert.ok(names.includes(name), name);
-    const known = [...Object.keys(errors), ...errors.HOST_ERROR_NAMES];
-    for (const error of matches(page, /`(\w+Error)`/g)) assert.ok(known.includes(error), error);
   });
 });
+
+/** The titles of tests and the names of cases in files, with anything in the place of what a template fills in. */
+const titlesIn = (files: string): RegExp[] =>
+  globSync(files, { cwd: ROOT })
+    .flatMap((file) => [
+      ...text(file).matchAll(
+        /(?:\b(?:it|test|describe)\(|\b(?:name|title): )\s*(?:'([^'\n]+)'|"([^"\n]+)"|`([^`\n]+)`)/g,
+      ),
+    ])
+    .map(([, ...quoted]) => quoted.find((each) => each !== undefined) as string)
+    // A title that is nothing but a variable says nothing.
+    .filter((title) => !/^\$\{[^}]*\}$/.test(title))
+    .map(
+      (title) =>
+        new RegExp(
+          `^${title
+            .split(/\$\{[^}]*\}/)
+            .map(literally)
+            .join('.+')}$`,
+        ),
+    );
+
+const literally = (part: string): string => part.replace(/[^\w\s]/g, '\\$&');
+
+/** State and fault of every case of `npm run test:faults`. */
+const faultTitles = (): string[] =>
+  [
+    ...[...Object.values(STATES), STORE_RECEIPT].flatMap((state) =>
+      [...faultsOfState(state), stopOnEntering(state), stopInTheMiddle(state)].map(({ name }) => ({ state, name })),
+    ),
+    ...[...IN_THE_WORLD, ...OF_THE_RESCUE, ...DOUBLE, RESCUE_BESIDE_THAW],
+  ].map(({ state, name }) => `${state}: ${name}`);
 
 /** Every key of the plan, a list's by `[]`. */
 function planKeys(): string[] {
