@@ -125,18 +125,19 @@ hooks_take_back() { hooks_thaw "$1"; }
 # Runs a hook in a process group of its own until DEADLINE, then kills the group. Returns its status, 124 when it was
 # killed; sets REPLY to the last line that it said.
 hook_run() {
-  local file=$1 action=$2 deadline=$3 directory pid code=0 said=$ACTIVE/hooks/said line last='' pipe
+  local file=$1 action=$2 deadline=$3 directory pid code=0 said=$ACTIVE/hooks/said last='' pipe
   directory=$ACTIVE/hooks/${file##*/}.d
   mkdir -p "$directory" || return 1
   rm -f "$said"
   mkfifo "$said" && exec {pipe}<>"$said" || return 1
+  HEARD[pipe]=''
   set -m
   (spawn env -i "PATH=$PATH" "FREEZEFRAME_RUN=$RUN" "FREEZEFRAME_RUNDIR=$directory" "FREEZEFRAME_THAWED_BY=${THAWED_BY:-}" "$file" "$action") </dev/null >"$said" 2>&1 &
   pid=$!
   set +m
   echo "$pid" >"$ACTIVE/hooks/pid" || true
   while kill -0 "$pid" 2>/dev/null; do
-    if IFS= read -r -n 300 -t 0.05 -u "$pipe" line && [ -n "$line" ]; then last=$line; fi
+    hook_hear "$pipe" 0.05 || true
     now_cs
     if [ "$REPLY" -ge "$deadline" ]; then
       kill -9 -- "-$pid" 2>/dev/null || true
@@ -145,15 +146,25 @@ hook_run() {
     fi
   done
   if [ "$code" = 0 ]; then wait "$pid" 2>/dev/null || code=$?; else wait "$pid" 2>/dev/null || true; fi
-  while IFS= read -r -n 300 -t 0.01 -u "$pipe" line; do
-    if [ -n "$line" ]; then last=$line; fi
+  while hook_hear "$pipe" 0.01 || { [ -n "${HEARD[$pipe]}" ] && hook_hear "$pipe" 0.05; }; do
     now_cs
     if [ "$REPLY" -ge $((deadline + 20)) ]; then break; fi
   done
   exec {pipe}>&-
   rm -f "$ACTIVE/hooks/pid"
-  REPLY=$last
+  REPLY=${HEARD[$pipe]:-$last}
   return "$code"
+}
+
+# Sets the caller's `last` to what a hook says within SECONDS, where it is a line; what goes on for ever is cut off.
+hook_hear() {
+  if hear "$1" "$2"; then
+    last=${LINE:-$last}
+    last=${last:0:300}
+    return 0
+  fi
+  HEARD[$1]=${HEARD[$1]:0:300}
+  return 1
 }
 
 hook_kill() {

@@ -127,6 +127,35 @@ describe('hooks', () => {
     assert.ok(calls().includes('10-app thaw'));
   });
 
+  it('like the one of the guide pause an application, tell when it goes on, and leave a foreign pause alone', async () => {
+    const guide = readFileSync(new URL('../../../ssm-documents/README.md', import.meta.url), 'utf8');
+    const [, shown = ''] = /hooks\.d\/50-shop`:\n```\n(#!\/bin\/bash\n[\s\S]*?)```/.exec(guide) ?? [];
+    const state = host.file('shop-state', 'running\n');
+    const control = `#!/bin/bash\ncase $1 in state) cat ${state} ;; pause) echo paused ;; resume) echo running ;; esac`;
+    const shop = host.file('shop-ctl', `${control} | { [ $1 = state ] && cat || cat >${state}; }\n`, 0o755);
+    host.file('etc/freezeframe/hooks.d/50-shop', shown.replaceAll('shop-ctl', shop), 0o755);
+    const now = () => readFileSync(state, 'utf8').trim();
+
+    assert.deepEqual(await host.freeze(`r${++run}`, 'hooks'), OK);
+    assert.equal(now(), 'paused');
+    assert.equal((await host.thaw(`r${run}`)).apps[0]?.held, true);
+    assert.equal(now(), 'running');
+
+    assert.deepEqual(await host.freeze(`r${++run}`, 'hooks'), OK);
+    host.file('shop-state', 'running\n');
+    assert.equal((await host.thaw(`r${run}`)).apps[0]?.held, false);
+
+    host.file('shop-state', 'paused\n');
+    const { code, message } = await host.freeze(`r${++run}`, 'hooks');
+    assert.deepEqual(
+      [code, /50-shop refused .*: shop is paused$/.test(message)],
+      ['ApplicationRefused', true],
+      message,
+    );
+    assert.ok(await host.becomesClear());
+    assert.equal(now(), 'paused');
+  });
+
   it('are thawed when the holder dies', async () => {
     hook('10-app');
     assert.deepEqual(await host.freeze(`r${++run}`, 'hooks'), OK);
