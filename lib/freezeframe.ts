@@ -6,6 +6,8 @@ import { BackupWorkflow } from './backup-workflow.ts';
 import { HostDocuments } from './host-documents.ts';
 import type { Plan } from './plan.ts';
 import { Receipts } from './receipts.ts';
+import { RestoreSteps } from './restore-steps.ts';
+import { RestoreWorkflow } from './restore-workflow.ts';
 import { ThawRescue } from './thaw-rescue.ts';
 
 export interface FreezeframeProps {
@@ -19,6 +21,7 @@ export class Freezeframe extends Construct {
   readonly receipts: Receipts;
   readonly backup: BackupWorkflow;
   readonly rescue: ThawRescue;
+  readonly restore: RestoreWorkflow;
 
   constructor(scope: Construct, id: string, { plan }: FreezeframeProps) {
     super(scope, id);
@@ -30,10 +33,16 @@ export class Freezeframe extends Construct {
       receipts: this.receipts,
       policies: runPolicies(plan),
     });
+    const alarms = new Alarms(this, 'Alarms', plan.notify === undefined ? {} : { notify: plan.notify });
     this.rescue = new ThawRescue(this, 'Rescue', {
       backup: this.backup.stateMachine,
       thaw: steps.thaw,
-      alarms: new Alarms(this, 'Alarms', plan.notify === undefined ? {} : { notify: plan.notify }),
+      alarms,
+    });
+    this.restore = new RestoreWorkflow(this, 'Restore', {
+      steps: new RestoreSteps(this, 'RestoreSteps', { documents: this.documents }),
+      receipts: this.receipts,
+      alarms,
     });
   }
 }

@@ -12,6 +12,13 @@ export const FUNCTIONS = {
   lock: { timeoutSeconds: 120 },
   'check-snapshots': { timeoutSeconds: 60 },
   discard: { timeoutSeconds: 120 },
+  'find-set': { timeoutSeconds: 60 },
+  'plan-restore': { timeoutSeconds: 60 },
+  'create-volumes': { timeoutSeconds: 360 },
+  'attach-volumes': { timeoutSeconds: 240 },
+  // Waits for the host to replay logs and to merge LVM snapshots; no function may take longer.
+  'restore-host': { timeoutSeconds: 900 },
+  'remove-volumes': { timeoutSeconds: 240 },
   'check-thaw': { timeoutSeconds: 60 },
   // Reads the history of every run that may have left a host frozen: seconds each when Step Functions throttles.
   sweep: { timeoutSeconds: 240 },

@@ -3,13 +3,15 @@ import { ArnFormat, Stack } from 'aws-cdk-lib';
 import type * as ssm from 'aws-cdk-lib/aws-ssm';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
-import { SET_TAGS, UNPROVEN, USER_TAGS } from '../lambdas/shared/names.ts';
+import { RESTORE_TAGS, SET_TAGS, UNPROVEN, USER_TAGS } from '../lambdas/shared/names.ts';
 import type { StepFunction } from './step-function.ts';
 
 /** Matches any value of a tag, but not its absence. */
 const PRESENT = '*';
 
 const TAGGED_INSTANCES = 'Instances come and go; those that bear the policy tag are meant.';
+const OUR_VOLUMES =
+  'Restored volumes come and go; the condition on the tag of their restore tells them from all others.';
 const OUR_SNAPSHOTS = 'Snapshots come and go; the condition on our tags tells ours from all others.';
 
 /** Read-only actions, for which IAM knows no narrower resource. */
@@ -97,6 +99,87 @@ export function mayDeleteSets(step: StepFunction): void {
     resources: [snapshotArn(step)],
     conditions: { StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT } },
     because: OUR_SNAPSHOTS,
+  });
+}
+
+/** Make volumes of snapshots of our sets, under the tag of their restore. */
+export function mayMakeVolumes(step: StepFunction): void {
+  step.may({
+    actions: ['ec2:CreateVolume'],
+    resources: [ec2Arn(step, 'volume')],
+    conditions: { StringLike: { [`aws:RequestTag/${RESTORE_TAGS.restore}`]: PRESENT } },
+    because: OUR_VOLUMES,
+  });
+  step.may({
+    actions: ['ec2:CreateVolume'],
+    resources: [snapshotArn(step)],
+    conditions: { StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT } },
+    because: OUR_SNAPSHOTS,
+  });
+  step.may({
+    actions: ['ec2:CreateTags'],
+    resources: [ec2Arn(step, 'volume')],
+    conditions: { StringEquals: { 'ec2:CreateAction': 'CreateVolume' } },
+    because: OUR_VOLUMES,
+  });
+  mayUseKeysOfVolumes(step);
+}
+
+/** Attach volumes of a restore to instances that bear the policy tag. */
+export function mayAttachVolumes(step: StepFunction): void {
+  mayMoveVolumes(step, 'ec2:AttachVolume');
+  mayUseKeysOfVolumes(step);
+}
+
+/** Detach volumes of a restore and delete them. */
+export function mayRemoveVolumes(step: StepFunction): void {
+  mayMoveVolumes(step, 'ec2:DetachVolume');
+  step.may({
+    actions: ['ec2:DeleteVolume'],
+    resources: [ec2Arn(step, 'volume')],
+    conditions: { StringLike: { [`aws:ResourceTag/${RESTORE_TAGS.restore}`]: PRESENT } },
+    because: OUR_VOLUMES,
+  });
+}
+
+function mayMoveVolumes(step: StepFunction, action: 'ec2:AttachVolume' | 'ec2:DetachVolume'): void {
+  step.may({
+    actions: [action],
+    resources: [ec2Arn(step, 'volume')],
+    conditions: { StringLike: { [`aws:ResourceTag/${RESTORE_TAGS.restore}`]: PRESENT } },
+    because: OUR_VOLUMES,
+  });
+  step.may({
+    actions: [action],
+    resources: [ec2Arn(step, 'instance')],
+    conditions: { StringLike: { [`aws:ResourceTag/${USER_TAGS.policy}`]: PRESENT } },
+    because: TAGGED_INSTANCES,
+  });
+}
+
+/** EBS asks for these in the name of whoever makes or attaches an encrypted volume. The key's own policy has the last word. */
+function mayUseKeysOfVolumes(step: StepFunction): void {
+  const { region, urlSuffix } = Stack.of(step);
+  const viaEbs = { 'kms:ViaService': `ec2.${region}.${urlSuffix}` };
+  const resources = [Stack.of(step).formatArn({ service: 'kms', resource: 'key', resourceName: '*' })];
+  const because = 'A set is encrypted with whatever keys its volumes had; only EBS may use them here.';
+  step.may({
+    actions: [
+      'kms:Decrypt',
+      'kms:DescribeKey',
+      'kms:GenerateDataKeyWithoutPlaintext',
+      'kms:ReEncryptFrom',
+      'kms:ReEncryptTo',
+    ],
+    resources,
+    conditions: { StringEquals: viaEbs },
+    because,
+  });
+  step.may({
+    actions: ['kms:CreateGrant'],
+    resources,
+    conditions: { StringEquals: viaEbs, Bool: { 'kms:GrantIsForAWSResource': 'true' } },
+    because,
   });
 }
 

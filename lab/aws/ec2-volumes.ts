@@ -19,6 +19,9 @@ import type { Operations, VolumeSpec, World } from './world.ts';
 export class Volumes {
   readonly all = new Map<string, Volume>();
   readonly operations: Operations;
+  /** Volumes that EC2 can't make of their snapshots, and attachments that never finish: tests say which. */
+  fails: (volume: Volume) => boolean = () => false;
+  hangs: (volume: Volume) => boolean = () => false;
   readonly #world: World;
   readonly #instances: ReadonlyMap<string, Instance>;
   readonly #tokens = new Map<string, { input: unknown; volumeId: string }>();
@@ -51,7 +54,10 @@ export class Volumes {
       availabilityZone: instance.availabilityZone,
       tags: new Map(Object.entries(spec.tags ?? {})),
       state: 'in-use',
+      iops: spec.iops ?? (spec.type === undefined || spec.type === 'gp3' ? 3000 : undefined),
+      throughput: spec.throughput ?? (spec.type === undefined || spec.type === 'gp3' ? 125 : undefined),
       encrypted: spec.encrypted ?? false,
+      kmsKeyId: spec.kmsKeyId,
       snapshotId: undefined,
       createdAt: now,
       visibleAt: now,
@@ -104,6 +110,8 @@ export class Volumes {
         `The volume (${sizeGiB} GiB) is smaller than the snapshot (${snapshot.sizeGiB} GiB)`,
       );
     }
+    const type = input.VolumeType ?? 'gp2';
+    checkPerformance(type, input);
     if (!input.AvailabilityZone) throw new AwsError('MissingParameter', 'The request must contain the parameter zone');
     const tags = tagged(new Map(), specified(input.TagSpecifications, 'volume'));
     refuseDryRun(input.DryRun);
@@ -111,11 +119,14 @@ export class Volumes {
     const volume: Volume = {
       id: this.#world.id('vol'),
       sizeGiB,
-      type: input.VolumeType ?? 'gp2',
+      type,
+      iops: input.Iops ?? (type === 'gp3' ? 3000 : undefined),
+      throughput: input.Throughput ?? (type === 'gp3' ? 125 : undefined),
       availabilityZone: input.AvailabilityZone,
       tags,
       state: 'creating',
       encrypted: input.Encrypted ?? snapshot?.encrypted ?? false,
+      kmsKeyId: input.KmsKeyId,
       snapshotId: snapshot?.id,
       createdAt: now,
       visibleAt: now + this.#world.latency.describeMs,
@@ -131,7 +142,7 @@ export class Volumes {
     try {
       await this.#world.store.create(volume.id, volume.sizeGiB, image);
       await this.#world.clock.sleep(this.#world.latency.volumeMs);
-      if (volume.state === 'creating') volume.state = 'available';
+      if (volume.state === 'creating') volume.state = this.fails(volume) ? 'error' : 'available';
     } catch {
       volume.state = 'error';
     }
@@ -161,6 +172,7 @@ export class Volumes {
     volume.attachment = attachment;
     volume.state = 'in-use';
     instance.devices.set(device, volume.id);
+    if (this.hangs(volume)) return attachmentAnswer(volume.id, attachment);
     void this.#world.store.attach(instance.id, volume.id).then(
       async () => {
         await this.#world.clock.sleep(this.#world.latency.volumeMs);
@@ -180,8 +192,11 @@ export class Volumes {
       throw new AwsError('IncorrectState', `Volume '${volume.id}' is in the 'available' state.`);
     }
     refuseDryRun(input.DryRun);
+    // One that never got to the guest is not to be had from it either.
+    const there = attachment.state !== 'attaching' || !this.hangs(volume);
     attachment.state = 'detaching';
-    void this.#world.store.detach(attachment.instanceId, volume.id).then(
+    const gone = there ? this.#world.store.detach(attachment.instanceId, volume.id) : Promise.resolve();
+    void gone.then(
       async () => {
         await this.#world.clock.sleep(this.#world.latency.volumeMs);
         this.#instances.get(attachment.instanceId)?.devices.delete(attachment.device);
@@ -207,10 +222,22 @@ export class Volumes {
   }
 }
 
+/** Which numbers a volume may have depends on its type. */
+function checkPerformance(type: string, { Iops, Throughput }: CreateVolumeCommandInput): void {
+  const refuse = (name: string) =>
+    new AwsError('InvalidParameterCombination', `The parameter ${name} is not supported for ${type} volumes.`);
+  if (Iops !== undefined && !['gp3', 'io1', 'io2'].includes(type)) throw refuse('iops');
+  if (Throughput !== undefined && type !== 'gp3') throw refuse('throughput');
+}
+
 export interface Volume {
   readonly id: string;
   readonly sizeGiB: number;
   readonly type: string;
+  readonly iops: number | undefined;
+  /** MiB/s. */
+  readonly throughput: number | undefined;
+  readonly kmsKeyId: string | undefined;
   readonly availabilityZone: string;
   tags: Tags;
   state: 'creating' | 'available' | 'in-use' | 'error';
@@ -243,6 +270,9 @@ const answer = (volume: Volume): VolumeAnswer => ({
   AvailabilityZone: volume.availabilityZone,
   State: volume.state,
   Encrypted: volume.encrypted,
+  ...(volume.iops ? { Iops: volume.iops } : {}),
+  ...(volume.throughput ? { Throughput: volume.throughput } : {}),
+  ...(volume.kmsKeyId ? { KmsKeyId: volume.kmsKeyId } : {}),
   ...(volume.snapshotId ? { SnapshotId: volume.snapshotId } : {}),
   CreateTime: new Date(volume.createdAt),
   Attachments: volume.attachment ? [attachmentAnswer(volume.id, volume.attachment)] : [],

@@ -163,6 +163,10 @@ export interface VolumeSpec {
   sizeGiB: number;
   /** @default gp3 */
   type?: string;
+  iops?: number;
+  /** MiB/s. */
+  throughput?: number;
+  kmsKeyId?: string;
   tags?: Record<string, string>;
   encrypted?: boolean;
 }

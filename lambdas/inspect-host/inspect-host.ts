@@ -8,11 +8,12 @@ import { type Agent, refuseAgent } from './agent.ts';
 import { chooseMode } from './choose-mode.ts';
 import { type Instance, refuseInstance } from './instance.ts';
 import { appsWanted, modeWanted, policyOf } from './tags.ts';
-import { membersOf, type Volume } from './volumes.ts';
+import { type DescribedVolume, withSpecs } from './volume-specs.ts';
+import { membersOf } from './volumes.ts';
 
 export interface World {
   instance(instanceId: string): Promise<Instance | undefined>;
-  volumes(volumeIds: readonly string[]): Promise<Volume[]>;
+  volumes(volumeIds: readonly string[]): Promise<DescribedVolume[]>;
   agent(instanceId: string): Promise<Agent | undefined>;
   pin(document: string): Promise<{ version: string; hash: string }>;
   host: CommandChannel;
@@ -70,6 +71,7 @@ export const inspectHost = async (
     policy,
     ...choice,
     ...members,
+    volumes: withSpecs(members.volumes, volumes),
     documents: { freeze, thaw },
     clock: { bootId: topology.bootId, uptime: topology.uptime, sentAt },
     topology,

@@ -47,3 +47,15 @@ export const SNAPSHOT_INTERVAL_MS = 15_000;
 
 /** Rehearse waits this long at most for that interval to pass. */
 export const REHEARSE_WAIT_MS = 20_000;
+
+/** Document Restore: how long its function waits for each act. The agent ends it after 840 s. */
+export const RESTORE_ACT_MS = { prepare: 90_000, mount: 860_000, release: 400_000 } as const;
+
+/** Volumes made of snapshots are `available` within seconds; EC2 promises no time. */
+export const CREATE_VOLUMES_MS = 300_000;
+
+/** An attachment takes seconds; one that hangs hangs for good. */
+export const ATTACH_MS = 180_000;
+
+/** A volume that nobody uses is detached within seconds. */
+export const DETACH_MS = 180_000;

@@ -10,7 +10,7 @@ export const CONTRACT = 1;
 
 /** Seconds on the host's boot clock: monotonic, so that setting the wall clock changes nothing. */
 const Uptime = z.number().check(z.nonnegative());
-const Grade = z.enum(GRADES);
+export const Grade = z.enum(GRADES);
 const ModeName = z.enum(MODES);
 const QuietMode = z.enum(['lvm-snapshot', 'fs-freeze', 'app-only']);
 export type QuietMode = z.infer<typeof QuietMode>;
@@ -126,7 +126,7 @@ export type HostErrorCode = keyof typeof HOST_ERRORS;
 
 // -------------------------------------------------------------------------------------------------- the documents' answers
 
-const Head = { contract: z.literal(CONTRACT) };
+export const Head = { contract: z.literal(CONTRACT) };
 const HostFault = z.object({ code: z.string(), message: z.string() });
 
 /** A document that could not do its work. `message` says what to do. */
@@ -306,29 +306,6 @@ export const ThawAnswer = z.object({
 });
 export type ThawAnswer = z.infer<typeof ThawAnswer>;
 
-/** Answer of Restore. `arrays`, `groups` and `mounts` are of the act `mount`; `done` is for people. */
-export const RestoreAnswer = z.object({
-  ...Head,
-  restore: z.string(),
-  act: z.enum(['prepare', 'mount', 'release']),
-  arrays: z.array(z.object({ uuid: z.string(), device: z.string(), newUuid: z.boolean() })),
-  groups: z.array(z.object({ uuid: z.string(), name: z.string(), as: z.string() })),
-  mounts: z.array(
-    z.object({
-      /** Where it was mounted on the original, and where it is now. */
-      mount: z.string(),
-      at: z.string(),
-      device: z.string(),
-      type: z.string(),
-      /** Of the restored file system, which is a new one where it is mounted read-write beside the original. */
-      uuid: z.string(),
-      readOnly: z.boolean(),
-    }),
-  ),
-  done: z.array(z.string()),
-});
-export type RestoreAnswer = z.infer<typeof RestoreAnswer>;
-
 // --------------------------------------------------------------------------------------------- what the states hand on
 
 /** EBS snapshot lock of every member of a set, counted from its completion. */
@@ -358,7 +335,20 @@ export const InspectHostInput = z.object({
 });
 export type InspectHostInput = z.infer<typeof InspectHostInput>;
 
-const PinnedDocument = z.object({ version: z.string(), hash: z.string() });
+export const PinnedDocument = z.object({ version: z.string(), hash: z.string() });
+
+/** What a volume was like, so that a restore can make one like it. Tags of AWS's own and of ours are left out. */
+export const VolumeSpec = z.object({
+  type: z.string(),
+  sizeGiB: z.number(),
+  iops: z.nullable(z.number()),
+  /** MiB/s. */
+  throughput: z.nullable(z.number()),
+  encrypted: z.boolean(),
+  kmsKeyId: z.nullable(z.string()),
+  tags: z.record(z.string(), z.string()),
+});
+export type VolumeSpec = z.infer<typeof VolumeSpec>;
 
 /** What is known of a run before anything is frozen: output of *Inspect host*, carried to the end. */
 export const Run = z.object({
@@ -373,7 +363,9 @@ export const Run = z.object({
   /** Drivers that Freeze shall quiet. */
   apps: z.array(z.string()),
   /** Members of the set, with the instance's device names. */
-  volumes: z.array(z.object({ volumeId: VolumeId, device: z.string(), root: z.boolean() })),
+  volumes: z.array(
+    z.object({ volumeId: VolumeId, device: z.string(), root: z.boolean(), spec: z.optional(VolumeSpec) }),
+  ),
   /** Data volumes left out by the user's tag; `excludeBoot` when the root volume is. */
   excluded: z.array(VolumeId),
   excludeBoot: z.boolean(),

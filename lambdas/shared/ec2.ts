@@ -1,22 +1,28 @@
 /** EC2: the instance with its volumes, and snapshots. One small function for each verb, so that bundles hold no more. */
 import {
+  AttachVolumeCommand,
   CreateSnapshotsCommand,
   type CreateSnapshotsRequest,
   CreateTagsCommand,
+  CreateVolumeCommand,
+  type CreateVolumeRequest,
   DeleteSnapshotCommand,
+  DeleteVolumeCommand,
   DescribeInstancesCommand,
   DescribeLockedSnapshotsCommand,
   DescribeSnapshotsCommand,
   DescribeVolumesCommand,
+  DetachVolumeCommand,
   EC2Client,
   type Filter,
   type LockMode,
   LockSnapshotCommand,
   type Snapshot,
   type Tag,
+  type Volume,
 } from '@aws-sdk/client-ec2';
 import { ask } from './aws-errors.ts';
-import { SET_TAGS } from './names.ts';
+import { RESTORE_TAGS, SET_TAGS } from './names.ts';
 
 export type Tags = Record<string, string>;
 
@@ -32,6 +38,7 @@ export interface Instance {
   windows: boolean;
   tags: Tags;
   rootDevice: string;
+  zone: string;
   /** EBS volumes by the device names that EC2 knows; `status`: attaching, attached, detaching, detached, busy. */
   devices: { device: string; volumeId: string; status: string }[];
 }
@@ -51,6 +58,7 @@ export const instanceOf =
           windows: found.Platform?.toLowerCase() === 'windows',
           tags: tagsOf(found.Tags),
           rootDevice: found.RootDeviceName ?? '',
+          zone: found.Placement?.AvailabilityZone ?? '',
           devices: (found.BlockDeviceMappings ?? []).map(({ DeviceName, Ebs }) => ({
             device: DeviceName ?? '',
             volumeId: Ebs?.VolumeId ?? '',
@@ -65,16 +73,87 @@ export const instanceOf =
     }
   };
 
-/** Type (`gp3`, `st1` …) and tags of each volume. */
+/** Type (`gp3`, `st1` …) and tags of each volume, and what else a restore has to make again. */
 export const volumesOf = (client: EC2Client) => async (volumeIds: readonly string[]) => {
   const { Volumes = [] } = await ask('ec2:DescribeVolumes', () =>
     client.send(new DescribeVolumesCommand({ VolumeIds: [...volumeIds] })),
   );
-  return Volumes.map(({ VolumeId = '', VolumeType = '', Tags }) => ({
-    volumeId: VolumeId,
-    type: VolumeType as string,
-    tags: tagsOf(Tags),
+  return Volumes.map((volume) => ({
+    volumeId: volume.VolumeId ?? '',
+    type: volume.VolumeType as string,
+    tags: tagsOf(volume.Tags),
+    sizeGiB: volume.Size ?? 0,
+    iops: volume.Iops ?? null,
+    throughput: volume.Throughput ?? null,
+    encrypted: volume.Encrypted ?? false,
+    kmsKeyId: volume.KmsKeyId ?? null,
   }));
+};
+
+/** A volume that a restore has made. `state`: creating, available, in-use, deleting, deleted, error. */
+export interface RestoredVolume {
+  volumeId: string;
+  state: string;
+  tags: Tags;
+  attachment: { instanceId: string; device: string; state: string } | undefined;
+}
+
+/** By tag, so that a volume whose answer was lost is found too. */
+export const volumesOfRestore =
+  (client: EC2Client) =>
+  async (restore: string): Promise<RestoredVolume[]> => {
+    const found: Volume[] = [];
+    let next: string | undefined;
+    do {
+      const page = await ask('ec2:DescribeVolumes', () =>
+        client.send(
+          new DescribeVolumesCommand({
+            Filters: [{ Name: `tag:${RESTORE_TAGS.restore}`, Values: [restore] }],
+            MaxResults: 500,
+            ...(next ? { NextToken: next } : {}),
+          }),
+        ),
+      );
+      found.push(...(page.Volumes ?? []));
+      next = page.NextToken;
+    } while (next);
+    return found.map((volume) => {
+      const [attachment] = volume.Attachments ?? [];
+      return {
+        volumeId: volume.VolumeId ?? '',
+        state: volume.State ?? '',
+        tags: tagsOf(volume.Tags),
+        attachment: attachment && {
+          instanceId: attachment.InstanceId ?? '',
+          device: attachment.Device ?? '',
+          state: attachment.State ?? '',
+        },
+      };
+    });
+  };
+
+export const createVolume = (client: EC2Client) => async (request: CreateVolumeRequest) => {
+  const { VolumeId = '' } = await ask('ec2:CreateVolume', () => client.send(new CreateVolumeCommand(request)));
+  return VolumeId;
+};
+
+export const attachVolume = (client: EC2Client) => async (volumeId: string, instanceId: string, device: string) => {
+  await ask('ec2:AttachVolume', () =>
+    client.send(new AttachVolumeCommand({ VolumeId: volumeId, InstanceId: instanceId, Device: device })),
+  );
+};
+
+export const detachVolume = (client: EC2Client) => async (volumeId: string) => {
+  await ask('ec2:DetachVolume', () => client.send(new DetachVolumeCommand({ VolumeId: volumeId })));
+};
+
+/** Gone already is as good as deleted. */
+export const deleteVolume = (client: EC2Client) => async (volumeId: string) => {
+  try {
+    await ask('ec2:DeleteVolume', () => client.send(new DeleteVolumeCommand({ VolumeId: volumeId })));
+  } catch (error) {
+    if ((error as Error).name !== 'InvalidVolume.NotFound') throw error;
+  }
 };
 
 /** One request for the set. DryRun and the real thing differ in nothing else. */
@@ -98,6 +177,7 @@ export interface FoundSnapshot {
   /** pending, completed, error, recoverable, recovering. */
   state: string;
   percent: number;
+  sizeGiB: number;
   /** Why it failed, where EC2 says so. */
   stateMessage: string;
   tags: Tags;
@@ -105,6 +185,9 @@ export interface FoundSnapshot {
 
 export const snapshotsOfRun = (client: EC2Client) => (run: string) =>
   findSnapshots(client, [{ Name: `tag:${SET_TAGS.run}`, Values: [run] }]);
+
+export const snapshotsOfInstance = (client: EC2Client) => (instanceId: string) =>
+  findSnapshots(client, [{ Name: `tag:${SET_TAGS.instance}`, Values: [instanceId] }]);
 
 /** By filter, since asking for ids fails altogether when one of them is gone. */
 export const snapshotsById = (client: EC2Client) => (snapshotIds: readonly string[]) =>
@@ -137,6 +220,7 @@ const findSnapshots = async (client: EC2Client, filters: Filter[]): Promise<Foun
     startTime: snapshot.StartTime?.toISOString() ?? '',
     state: snapshot.State ?? '',
     percent: Number.parseInt(snapshot.Progress || '0', 10),
+    sizeGiB: snapshot.VolumeSize ?? 0,
     stateMessage: snapshot.StateMessage ?? '',
     tags: tagsOf(snapshot.Tags),
   }));

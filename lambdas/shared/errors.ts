@@ -73,5 +73,21 @@ export const StraySnapshotsError = errorNamed('StraySnapshotsError');
 export const LockRefusedError = errorNamed('LockRefusedError');
 export const ForeignSnapshotError = errorNamed('ForeignSnapshotError');
 
+// ------------------------------------------------------------------------------------------------------------------ restore
+export const NoSuchSetError = errorNamed('NoSuchSetError');
+/** A snapshot of the set is not completed, or is gone. */
+export const SetIncompleteError = errorNamed('SetIncompleteError');
+export const BadEvidenceError = errorNamed('BadEvidenceError');
+export const NotInSetError = errorNamed('NotInSetError');
+/** File systems that can't be on one host with their original. */
+export const NotBesideOriginalError = errorNamed('NotBesideOriginalError');
+export const TooManyFilesystemsError = errorNamed('TooManyFilesystemsError');
+export const VolumeFailedError = errorNamed('VolumeFailedError');
+export const VolumesSlowError = errorNamed('VolumesSlowError');
+export const NoDeviceNameError = errorNamed('NoDeviceNameError');
+export const AttachTimeoutError = errorNamed('AttachTimeoutError');
+/** Volumes of a restore that failed could not be removed. */
+export const VolumesLeftError = errorNamed('VolumesLeftError');
+
 /** Not thrown: Grade hands it on, so that the set is kept or discarded before the run ends red. */
 export const GRADE_MISSED = 'GradeMissedError';

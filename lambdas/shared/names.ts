@@ -20,6 +20,19 @@ export const RESCUE_STATES = {
   thaw: STATES.thaw,
 } as const;
 
+/** States of Restore that do work, in the order they run. */
+export const RESTORE_STATES = {
+  findSet: 'Find set',
+  readEvidence: 'Read evidence',
+  planRestore: 'Plan restore',
+  createVolumes: 'Create volumes',
+  prepareHost: 'Prepare host',
+  attachVolumes: 'Attach volumes',
+  mount: 'Mount',
+  releaseHost: 'Release host',
+  removeVolumes: 'Remove volumes',
+} as const;
+
 /** SSM document names. Fixed, so that a new version never takes the thaw away from a run that froze with the old one. */
 export const DOCUMENTS = {
   inspect: 'Freezeframe-Inspect',
@@ -36,6 +49,19 @@ export const BACKUP = 'Freezeframe-Backup';
 
 /** Name of the state machine that thaws in the place of a run that can't. */
 export const THAW_RESCUE = 'Freezeframe-ThawRescue';
+
+/** Name of the Restore state machine. */
+export const RESTORE = 'Freezeframe-Restore';
+
+/** Tags that Freezeframe puts on every volume that a restore makes. */
+export const RESTORE_TAGS = {
+  /** Name of the execution that made it: nothing else may attach, detach or delete it for us. */
+  restore: 'freezeframe:restore',
+  /** Id of the set. */
+  set: 'freezeframe:restored-set',
+  /** The volume that the snapshot was taken of. */
+  from: 'freezeframe:restored-volume',
+} as const;
 
 /** Tags the user puts on instances and volumes. */
 export const USER_TAGS = {

@@ -4,7 +4,8 @@ import type { Agent } from '../../lambdas/inspect-host/agent.ts';
 import { chooseMode, type Wish } from '../../lambdas/inspect-host/choose-mode.ts';
 import { inspectHost, type World } from '../../lambdas/inspect-host/inspect-host.ts';
 import type { Instance } from '../../lambdas/inspect-host/instance.ts';
-import { membersOf, type Volume } from '../../lambdas/inspect-host/volumes.ts';
+import type { DescribedVolume } from '../../lambdas/inspect-host/volume-specs.ts';
+import { membersOf } from '../../lambdas/inspect-host/volumes.ts';
 import { type InspectAnswer, type InspectHostInput, Run } from '../../lambdas/shared/contracts.ts';
 import {
   BOOT,
@@ -25,6 +26,8 @@ import {
 import { FakeClock, FakeSsm, failure } from './fakes.ts';
 
 /** One instance as EC2, SSM and its host see it. */
+const GP3 = { type: 'gp3', sizeGiB: 8, iops: 3000, throughput: 125, encrypted: true, kmsKeyId: 'arn:aws:kms:key' };
+
 class FakeWorld implements World {
   readonly clock = new FakeClock();
   readonly host = new FakeSsm(this.clock);
@@ -49,8 +52,8 @@ class FakeWorld implements World {
   }
 
   instance = async () => this.known;
-  volumes = async (ids: readonly string[]): Promise<Volume[]> =>
-    ids.map((volumeId) => ({ volumeId, tags: this.volumeTags[volumeId] ?? {} }));
+  volumes = async (ids: readonly string[]): Promise<DescribedVolume[]> =>
+    ids.map((volumeId) => ({ volumeId, ...GP3, tags: this.volumeTags[volumeId] ?? {} }));
   agent = async () => this.registered;
   pin = async (document: string) => {
     this.pinned.push(document);
@@ -202,7 +205,26 @@ describe('Inspect host', () => {
     assert.deepEqual(world.pinned.sort(), ['Freezeframe-Freeze', 'Freezeframe-Inspect', 'Freezeframe-Thaw']);
     assert.equal(result.documents.thaw.hash, 'Freezeframe-Thaw');
     assert.deepEqual(result.clock, { bootId: BOOT, uptime: 1000.5, sentAt: NOW });
-    assert.deepEqual(result.volumes[0], { volumeId: ROOT, device: '/dev/xvda', root: true });
+    assert.deepEqual(result.volumes[0], {
+      volumeId: ROOT,
+      device: '/dev/xvda',
+      root: true,
+      spec: { ...GP3, tags: {} },
+    });
+  });
+
+  test('notes what a restore has to know of each volume: its tags, but for AWS’s own and ours', async () => {
+    const world = new FakeWorld();
+    world.volumeTags[ROOT] = { team: 'a', 'aws:cloudformation:stack-name': 'b', 'freezeframe:exclude': 'false' };
+    const result = await world.inspect();
+    assert.deepEqual(result.volumes[0]?.spec?.tags, { team: 'a' });
+  });
+
+  test('leaves tags out that would make the state of the run too large', async () => {
+    const world = new FakeWorld();
+    world.volumeTags[ROOT] = Object.fromEntries(Array.from({ length: 160 }, (_, k) => [`tag-${k}`, 'x'.repeat(256)]));
+    const result = await world.inspect();
+    assert.deepEqual(result.volumes[0]?.spec, { ...GP3, tags: {} });
   });
 
   test('takes the policy that the input picks among those of the tag', async () => {

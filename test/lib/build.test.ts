@@ -15,6 +15,12 @@ const USES_EC2: readonly FunctionName[] = [
   'lock',
   'check-snapshots',
   'discard',
+  'find-set',
+  'plan-restore',
+  'create-volumes',
+  'attach-volumes',
+  'restore-host',
+  'remove-volumes',
 ];
 
 describe('bundles', async () => {

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runSimulation } from '@cloud-copilot/iam-simulate';
-import { BACKUP, DOCUMENTS, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
+import { BACKUP, DOCUMENTS, RESTORE_TAGS, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
 import type { FunctionName } from '../../lib/functions.ts';
 import { ACCOUNT, REGION, type Resource, stateMachine, synth } from '../support/synth.ts';
 
@@ -122,6 +122,40 @@ const startRescue: Asked = {
   resource: machine(THAW_RESCUE),
 };
 
+const OUR_VOLUME = { [`aws:ResourceTag/${RESTORE_TAGS.restore}`]: 'restore-1' };
+const VIA_EBS = { 'kms:ViaService': `ec2.${REGION}.amazonaws.com` };
+const KEY = `arn:aws:kms:${REGION}:${ACCOUNT}:key/0a1b`;
+const makeVolume: readonly Asked[] = [
+  {
+    title: 'make a volume that bears the restore',
+    action: 'ec2:CreateVolume',
+    resource: VOLUME,
+    context: { [`aws:RequestTag/${RESTORE_TAGS.restore}`]: 'restore-1' },
+  },
+  { title: 'make it of a snapshot of ours', action: 'ec2:CreateVolume', resource: SNAPSHOT, context: OUR_SET },
+  {
+    title: 'tag volumes in the call that creates them',
+    action: 'ec2:CreateTags',
+    resource: VOLUME,
+    context: { 'ec2:CreateAction': 'CreateVolume', 'aws:TagKeys': [RESTORE_TAGS.restore] },
+  },
+];
+const move = (verb: 'Attach' | 'Detach'): readonly Asked[] => [
+  { title: `${verb} a volume of a restore`, action: `ec2:${verb}Volume`, resource: VOLUME, context: OUR_VOLUME },
+  {
+    title: `${verb} it at an instance with a policy tag`,
+    action: `ec2:${verb}Volume`,
+    resource: INSTANCE,
+    context: POLICY_TAG,
+  },
+];
+const deleteVolume: Asked = {
+  title: 'delete a volume of a restore',
+  action: 'ec2:DeleteVolume',
+  resource: VOLUME,
+  context: OUR_VOLUME,
+};
+
 /** What no step may do, whichever it is. */
 const NEVER: readonly Asked[] = [
   send('AWS-RunShellScript'),
@@ -154,6 +188,23 @@ const NEVER: readonly Asked[] = [
   { title: 'share snapshots', action: 'ec2:ModifySnapshotAttribute', resource: SNAPSHOT, context: OUR_SET },
   { title: 'stop an instance', action: 'ec2:StopInstances', resource: INSTANCE, context: POLICY_TAG },
   { title: 'delete a volume', action: 'ec2:DeleteVolume', resource: VOLUME, context: OUR_SET },
+  { title: 'detach a volume that no restore made', action: 'ec2:DetachVolume', resource: VOLUME, context: OUR_SET },
+  { title: 'attach a volume that no restore made', action: 'ec2:AttachVolume', resource: VOLUME, context: OUR_SET },
+  { title: 'attach at an untagged instance', action: 'ec2:AttachVolume', resource: INSTANCE },
+  { title: 'make a volume without our tag', action: 'ec2:CreateVolume', resource: VOLUME },
+  {
+    title: 'make a volume of a snapshot of somebody else',
+    action: 'ec2:CreateVolume',
+    resource: SNAPSHOT,
+    context: { 'aws:ResourceTag/team': 'x' },
+  },
+  { title: 'use a key without EBS', action: 'kms:Decrypt', resource: KEY },
+  {
+    title: 'grant a key to somebody',
+    action: 'kms:CreateGrant',
+    resource: KEY,
+    context: { ...VIA_EBS, 'kms:GrantIsForAWSResource': 'false' },
+  },
   { title: 'change a document', action: 'ssm:UpdateDocument', resource: document(DOCUMENTS.freeze) },
   {
     title: 'make another version of a document the default',
@@ -214,6 +265,20 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   discard: [look('ec2:DescribeSnapshots'), deleteOurs],
   'check-thaw': [readHistory],
   sweep: [listBackups, readHistory, startRescue],
+  'find-set': [look('ec2:DescribeSnapshots')],
+  'plan-restore': [
+    look('ec2:DescribeInstances'),
+    look('ssm:DescribeInstanceInformation'),
+    {
+      title: 'resolve the version of Freezeframe-Restore',
+      action: 'ssm:DescribeDocument',
+      resource: document(DOCUMENTS.restore),
+    },
+  ],
+  'create-volumes': [look('ec2:DescribeVolumes'), ...makeVolume],
+  'attach-volumes': [look('ec2:DescribeInstances'), look('ec2:DescribeVolumes'), ...move('Attach')],
+  'restore-host': [look('ec2:DescribeVolumes'), send(DOCUMENTS.restore), sendToTagged, readResult],
+  'remove-volumes': [look('ec2:DescribeVolumes'), ...move('Detach'), deleteVolume],
 };
 
 const EVERYTHING = [
@@ -242,6 +307,29 @@ for (const [name, may] of Object.entries(MAY)) {
       assert.equal(await answer(policies, { title: '', action: 'logs:PutLogEvents', resource }), 'Allowed');
     });
   });
+}
+
+describe('a key of KMS', () => {
+  // IAM's simulation answers for no key without the key's own policy, so what is asked for is read off the statements.
+  const ofKeys = Object.keys(MAY).flatMap((name) =>
+    policiesOf(roleOf(name)).flatMap(({ policy }) =>
+      [(policy as { Statement: KeyStatement[] }).Statement].flat().filter(({ Action }) => /kms:/.test(String(Action))),
+    ),
+  );
+
+  it('is used through EBS alone, and granted to nobody else', () => {
+    assert.equal(ofKeys.length, 4);
+    for (const { Action, Condition } of ofKeys) {
+      assert.equal(Condition?.StringEquals?.['kms:ViaService'], VIA_EBS['kms:ViaService']);
+      if (Action === 'kms:CreateGrant') assert.equal(Condition?.Bool?.['kms:GrantIsForAWSResource'], 'true');
+      else assert.ok(!String(Action).includes('Grant'));
+    }
+  });
+});
+
+interface KeyStatement {
+  readonly Action: string | string[];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 describe('the state machine of the rescue may', () => {

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { HOST_ERRORS, RestoreAnswer } from '../../lambdas/shared/contracts.ts';
+import { HOST_ERRORS } from '../../lambdas/shared/contracts.ts';
+import { RestoreAnswer } from '../../lambdas/shared/restore-contracts.ts';
 import { readScript, scriptsOf } from '../../lib/documents.ts';
 import { FakeHost } from './fake-host.ts';
 

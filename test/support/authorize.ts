@@ -64,6 +64,7 @@ async function isAllowed(
 function asks(world: World, { service, action, input }: AuthorizedCall): Asked[] {
   const place = `${world.region}:${world.account}`;
   const instanceArn = (id: string) => `arn:aws:ec2:${place}:instance/${id}`;
+  const volumeArn = (id: string) => `arn:aws:ec2:${place}:volume/${id}`;
   const snapshotArn = (id: string) => `arn:aws:ec2:${world.region}::snapshot/${id}`;
   const documentArn = (name: string) => `arn:aws:ssm:${place}:document/${name}`;
   const whole: Asked = { action: `${service}:${action}`, resource: '*', context: {} };
@@ -102,6 +103,41 @@ function asks(world: World, { service, action, input }: AuthorizedCall): Asked[]
           resource: snapshotArn('*'),
           context: { ...requested(tags), 'ec2:CreateAction': 'CopySnapshot' },
         },
+      ];
+    }
+    case 'ec2:CreateVolume': {
+      const tags = given.TagSpecifications?.flatMap(({ Tags: list = [] }) => list) ?? [];
+      const snapshot = given.SnapshotId ?? '';
+      return [
+        { ...whole, resource: volumeArn('*'), context: requested(tags) },
+        {
+          ...whole,
+          resource: snapshotArn(snapshot),
+          context: borne('aws:ResourceTag', world.ec2.snapshots.all.get(snapshot)?.tags),
+        },
+        {
+          action: 'ec2:CreateTags',
+          resource: volumeArn('*'),
+          context: { ...requested(tags), 'ec2:CreateAction': 'CreateVolume' },
+        },
+      ];
+    }
+    case 'ec2:AttachVolume':
+    case 'ec2:DetachVolume':
+    case 'ec2:DeleteVolume': {
+      const volume = world.ec2.volumes.all.get(given.VolumeId ?? '');
+      const instance = given.InstanceId ?? volume?.attachment?.instanceId;
+      return [
+        { ...whole, resource: volumeArn(given.VolumeId ?? ''), context: borne('aws:ResourceTag', volume?.tags) },
+        ...(instance && whole.action !== 'ec2:DeleteVolume'
+          ? [
+              {
+                ...whole,
+                resource: instanceArn(instance),
+                context: borne('aws:ResourceTag', world.ec2.instances.get(instance)?.tags),
+              },
+            ]
+          : []),
       ];
     }
     case 'ec2:CreateTags':
@@ -160,6 +196,8 @@ interface Input {
   TagSpecifications?: { Tags?: Tag[] }[];
   Resources?: string[];
   SnapshotId?: string;
+  VolumeId?: string;
+  InstanceId?: string;
   SourceSnapshotId?: string;
   SourceRegion?: string;
   Tags?: Tag[];

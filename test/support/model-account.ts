@@ -85,9 +85,15 @@ export class ModelAccount {
       agent: host,
       volumes: [
         { id: root as string, device: '/dev/xvda', sizeGiB: 8 },
-        ...data.map((volumeId, index) => ({ id: volumeId, device: `/dev/sd${'fg'[index]}`, sizeGiB: 100 })),
+        ...data.map((volumeId, index) => ({
+          id: volumeId,
+          device: `/dev/sd${'fg'[index]}`,
+          sizeGiB: 100,
+          ...DATA_VOLUME,
+        })),
       ],
     });
+    host.sees = (volumeId) => this.#store.attached.get(volumeId) === id;
     const server = { id, host, volumes: [root as string, ...data], disks };
     this.servers.set(id, server);
     return server;
@@ -128,6 +134,11 @@ export class ModelAccount {
     }
   }
 
+  /** Has the store hold an image of a snapshot that a test puts there. */
+  keepImage(image: string): void {
+    this.#store.images.set(image, 0);
+  }
+
   /** Every execution in the place of a run's thaw, by event or by the sweeper. */
   rescuesOf(run: Execution): Execution[] {
     return this.stepFunctions.executions.filter(
@@ -166,6 +177,9 @@ export class ModelAccount {
 
 /** Fine enough to see what counts in seconds of the account's clock. */
 const HEARTBEAT_MS = 200;
+
+/** Not what EC2 would give a volume by itself. */
+const DATA_VOLUME = { type: 'gp3', iops: 4000, throughput: 250, tags: { team: 'data' } };
 
 export interface AccountOptions {
   /** @default 10 */

@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import type { CreateVolumeRequest, VolumeType } from '@aws-sdk/client-ec2';
+import { RESTORE_TAGS } from '../shared/names.ts';
+import type { Restore } from '../shared/restore-contracts.ts';
+
+/** Most tags that a resource can bear. */
+const MOST_TAGS = 50;
+
+/**
+ * A volume like the one that the snapshot was taken of. The token makes the same request twice one volume; tags travel
+ * in it, so that no volume exists without them. What the set's evidence does not tell is EC2's default for gp3.
+ */
+export const volumeRequest = (
+  { restore, set, zone, initializationRate }: Restore,
+  { from, snapshotId, spec }: Restore['volumes'][number],
+): CreateVolumeRequest => {
+  const ours = { [RESTORE_TAGS.restore]: restore, [RESTORE_TAGS.set]: set.id, [RESTORE_TAGS.from]: from };
+  const theirs = Object.entries(spec?.tags ?? {}).slice(0, MOST_TAGS - Object.keys(ours).length);
+  return {
+    SnapshotId: snapshotId,
+    AvailabilityZone: zone,
+    VolumeType: (spec?.type ?? 'gp3') as VolumeType,
+    ...performanceOf(spec),
+    // An encrypted snapshot makes an encrypted volume; the key is named only where the original's was another than EBS's.
+    ...(spec?.encrypted && spec.kmsKeyId ? { Encrypted: true, KmsKeyId: spec.kmsKeyId } : {}),
+    ...(initializationRate ? { VolumeInitializationRate: initializationRate } : {}),
+    ClientToken: createHash('sha256').update(`${restore} ${from}`).digest('hex'),
+    TagSpecifications: [
+      {
+        ResourceType: 'volume',
+        Tags: [...theirs, ...Object.entries(ours)].map(([Key, Value]) => ({ Key, Value })),
+      },
+    ],
+  };
+};
+
+/** Which of a volume's numbers a request may name depends on its type. */
+const performanceOf = (spec: Restore['volumes'][number]['spec']): Pick<CreateVolumeRequest, 'Iops' | 'Throughput'> => {
+  const mayHaveIops = ['gp3', 'io1', 'io2'].includes(spec?.type ?? '');
+  return {
+    ...(mayHaveIops && spec?.iops ? { Iops: spec.iops } : {}),
+    ...(spec?.type === 'gp3' && spec.throughput ? { Throughput: spec.throughput } : {}),
+  };
+};

@@ -1,0 +1,68 @@
+import { RESTORE_ACT_MS } from '../shared/budget.ts';
+import type { Clock } from '../shared/clock.ts';
+import { TooManyFilesystemsError } from '../shared/errors.ts';
+import { DOCUMENTS } from '../shared/names.ts';
+import { type Restore, RestoreAnswer, type RestoreHostInput } from '../shared/restore-contracts.ts';
+import { type CommandChannel, runCommand } from '../shared/run-command.ts';
+
+export interface Volumes {
+  ofRestore(restore: string): Promise<{ volumeId: string }[]>;
+}
+
+export type HostReport = Pick<RestoreAnswer, 'mounts' | 'arrays' | 'groups' | 'done'>;
+
+/** Most characters of the plan: the document takes no more (PARAMETER_PATTERNS). */
+const MOST_PLAN = 12_000;
+
+/** Has the host prepare for the restore's volumes, mount what lies on them, or let go of it. Each act may be repeated. */
+export const restoreHost = async (
+  { act, restore }: RestoreHostInput,
+  ec2: Volumes,
+  host: CommandChannel,
+  clock: Clock,
+): Promise<HostReport> => {
+  // By tag: a release has to know the volumes of a step that never answered.
+  const volumes = (await ec2.ofRestore(restore.restore)).map(({ volumeId }) => volumeId);
+  if (volumes.length === 0) return { mounts: [], arrays: [], groups: [], done: [] };
+  const { answer } = await runCommand(
+    host,
+    clock,
+    {
+      document: DOCUMENTS.restore,
+      pinned: restore.document,
+      instanceId: restore.instanceId,
+      parameters: {
+        Restore: restore.restore,
+        Act: act,
+        Access: restore.access,
+        Under: restore.under,
+        Plan: planFor(restore, volumes),
+      },
+      comment: `Freezeframe restore ${restore.restore}`,
+    },
+    RestoreAnswer,
+    RESTORE_ACT_MS[act],
+  );
+  const { mounts, arrays, groups, done } = answer;
+  return { mounts, arrays, groups, done };
+};
+
+/** The plan as the document reads it: one thing a line, words without blanks, in base64. */
+export const planFor = ({ restore, merges, mounts }: Restore, volumes: readonly string[]): string => {
+  const lines = [
+    ...volumes.map((volumeId) => `volume ${volumeId}`),
+    ...merges.map(({ origin, snapshot }) => `merge ${origin} ${snapshot}`),
+    ...mounts.map(({ mount, type, uuid, options, lv }) =>
+      ['mount', type, uuid, escaped(options) || '-', escaped(lv) || '-', escaped(mount)].join(' '),
+    ),
+  ];
+  const plan = Buffer.from(`${lines.join('\n')}\n`).toString('base64');
+  if (plan.replace(/=+$/, '').length <= MOST_PLAN) return plan;
+  throw new TooManyFilesystemsError(
+    `restore ${restore} names ${mounts.length} file systems, more than one command can carry; name a part of them in "mounts"`,
+  );
+};
+
+/** As the kernel writes paths in mountinfo. */
+const escaped = (text: string): string =>
+  text.replace(/[ \t\n\\#]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);

@@ -1,0 +1,126 @@
+/** What crosses a border in a restore: the answer of its document, and what each of its states hands to the next. */
+import * as z from 'zod/mini';
+import {
+  Grade,
+  Head,
+  InspectAnswer,
+  InstanceId,
+  PARAMETER_PATTERNS,
+  PinnedDocument,
+  Receipt,
+  RunId,
+  VolumeId,
+  VolumeSpec,
+} from './contracts.ts';
+
+/** Answer of Restore. `arrays`, `groups` and `mounts` are of the act `mount`; `done` is for people. */
+export const RestoreAnswer = z.object({
+  ...Head,
+  restore: z.string(),
+  act: z.enum(['prepare', 'mount', 'release']),
+  arrays: z.array(z.object({ uuid: z.string(), device: z.string(), newUuid: z.boolean() })),
+  groups: z.array(z.object({ uuid: z.string(), name: z.string(), as: z.string() })),
+  mounts: z.array(
+    z.object({
+      /** Where it was mounted on the original, and where it is now. */
+      mount: z.string(),
+      at: z.string(),
+      device: z.string(),
+      type: z.string(),
+      /** Of the restored file system, which is a new one where it is mounted read-write beside the original. */
+      uuid: z.string(),
+      readOnly: z.boolean(),
+    }),
+  ),
+  done: z.array(z.string()),
+});
+export type RestoreAnswer = z.infer<typeof RestoreAnswer>;
+
+const MountPath = z.string().check(z.regex(/^\/[^\n]{0,1000}$/, 'a mount point such as /data'));
+
+/** What a person asks of Restore. */
+export const RestoreWish = z.strictObject({
+  /** Whose backup: the instance may be gone by now. */
+  instanceId: InstanceId,
+  /** Id of the set: the name of its run. Without it the newest set that fits. */
+  set: z.optional(RunId),
+  /** The newest set that was begun at this time or before. */
+  before: z.optional(z.iso.datetime({ offset: true })),
+  /** The least grade that will do. */
+  grade: z._default(Grade, 'crash'),
+  /** Where to: a running instance, the original or another one. Default: the original. */
+  target: z.optional(InstanceId),
+  access: z._default(z.enum(['ro', 'rw']), 'ro'),
+  under: z._default(z.string().check(z.regex(new RegExp(PARAMETER_PATTERNS.Under))), '/mnt/freezeframe'),
+  /** Mount points of the original. Default: all but those on its root volume. */
+  mounts: z.optional(z.array(MountPath).check(z.minLength(1))),
+  /** Leave what this restore made where it is when it fails. */
+  keepOnFailure: z._default(z.boolean(), false),
+  /** MiB/s at which EBS reads each new volume from S3; without it blocks come as they are read. */
+  initializationRate: z.optional(z.number().check(z.int(), z.gte(100), z.lte(300))),
+});
+export type RestoreWish = z.infer<typeof RestoreWish>;
+
+/** Input of *Find set*: the execution's input and name. */
+export const FindSetInput = z.object({ input: RestoreWish, restore: RunId });
+export type FindSetInput = z.infer<typeof FindSetInput>;
+
+/** Output of *Find set*. `key`: of the object that holds the set's evidence. */
+export const FoundRestoreSet = z.object({
+  restore: RunId,
+  wish: RestoreWish,
+  key: z.string(),
+  set: z.object({
+    id: RunId,
+    grade: z.string(),
+    mode: z.string(),
+    startTime: z.string(),
+    snapshots: z.array(z.object({ snapshotId: z.string(), volumeId: z.string(), sizeGiB: z.number() })),
+  }),
+});
+export type FoundRestoreSet = z.infer<typeof FoundRestoreSet>;
+
+/** The part of a set's evidence that a restore needs. */
+export const RestoreEvidence = z.object({
+  run: RunId,
+  instance: InstanceId,
+  topology: z.pick(InspectAnswer, { disks: true, filesystems: true, arrays: true, groups: true }),
+  volumes: z.array(
+    z.object({ volumeId: VolumeId, device: z.string(), root: z.boolean(), spec: z.optional(VolumeSpec) }),
+  ),
+  receipt: z.nullable(z.object({ lvmSnapshots: Receipt.shape.lvmSnapshots })),
+});
+export type RestoreEvidence = z.infer<typeof RestoreEvidence>;
+
+/** Input of *Plan restore*. `object`: the stored evidence, as text. */
+export const PlanRestoreInput = z.extend(FoundRestoreSet, { object: z.object({ text: z.string() }) });
+export type PlanRestoreInput = z.infer<typeof PlanRestoreInput>;
+
+/** Output of *Plan restore*: what is to be made, carried to the end. */
+export const Restore = z.object({
+  restore: RunId,
+  set: z.object({ id: RunId, grade: z.string(), startTime: z.string() }),
+  /** Whose backup it is, and where it goes. */
+  from: InstanceId,
+  instanceId: InstanceId,
+  zone: z.string(),
+  access: z.enum(['ro', 'rw']),
+  under: z.string(),
+  keepOnFailure: z.boolean(),
+  initializationRate: z.nullable(z.number()),
+  document: PinnedDocument,
+  volumes: z.array(
+    z.object({ from: VolumeId, snapshotId: z.string(), spec: z.nullable(VolumeSpec), sizeGiB: z.number() }),
+  ),
+  /** LVM snapshots that hold the set's state: `vg/lv` of the origin and the snapshot's own name. */
+  merges: z.array(z.object({ origin: z.string(), snapshot: z.string() })),
+  /** `lv`: `vg/lv` where the file system lies on a logical volume, else empty. */
+  mounts: z.array(
+    z.object({ mount: z.string(), type: z.string(), uuid: z.string(), options: z.string(), lv: z.string() }),
+  ),
+});
+export type Restore = z.infer<typeof Restore>;
+
+/** Input of *Prepare host*, *Mount* and *Release host*: one function, told apart by `act`. */
+export const RestoreHostInput = z.object({ act: z.enum(['prepare', 'mount', 'release']), restore: Restore });
+export type RestoreHostInput = z.infer<typeof RestoreHostInput>;

@@ -1,0 +1,40 @@
+import { Construct } from 'constructs';
+import type { HostDocuments } from './host-documents.ts';
+import { mayAttachVolumes, mayLook, mayMakeVolumes, mayPin, mayRemoveVolumes, mayRun } from './permissions.ts';
+import { StepFunction } from './step-function.ts';
+
+export interface RestoreStepsProps {
+  readonly documents: HostDocuments;
+}
+
+/** The functions behind the states of Restore, each with the rights that its step needs and no others. */
+export class RestoreSteps extends Construct {
+  readonly findSet = new StepFunction(this, 'FindSet', { name: 'find-set' });
+  readonly planRestore = new StepFunction(this, 'PlanRestore', { name: 'plan-restore' });
+  readonly createVolumes = new StepFunction(this, 'CreateVolumes', { name: 'create-volumes' });
+  readonly attachVolumes = new StepFunction(this, 'AttachVolumes', { name: 'attach-volumes' });
+  /** Serves *Prepare host*, *Mount* and *Release host*: one document with three acts. */
+  readonly restoreHost = new StepFunction(this, 'RestoreHost', { name: 'restore-host' });
+  readonly removeVolumes = new StepFunction(this, 'RemoveVolumes', { name: 'remove-volumes' });
+
+  constructor(scope: Construct, id: string, { documents }: RestoreStepsProps) {
+    super(scope, id);
+
+    mayLook(this.findSet, 'ec2:DescribeSnapshots');
+
+    mayLook(this.planRestore, 'ec2:DescribeInstances', 'ssm:DescribeInstanceInformation');
+    mayPin(this.planRestore, documents.forRestore);
+
+    mayLook(this.createVolumes, 'ec2:DescribeVolumes');
+    mayMakeVolumes(this.createVolumes);
+
+    mayLook(this.attachVolumes, 'ec2:DescribeInstances', 'ec2:DescribeVolumes');
+    mayAttachVolumes(this.attachVolumes);
+
+    mayLook(this.restoreHost, 'ec2:DescribeVolumes');
+    mayRun(this.restoreHost, documents.forRestore);
+
+    mayLook(this.removeVolumes, 'ec2:DescribeVolumes');
+    mayRemoveVolumes(this.removeVolumes);
+  }
+}

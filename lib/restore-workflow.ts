@@ -1,0 +1,129 @@
+import { Duration } from 'aws-cdk-lib';
+import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
+import * as tasks from 'aws-cdk-lib/aws-stepfunctions-tasks';
+import { Construct } from 'constructs';
+import { RESTORE, RESTORE_STATES } from '../lambdas/shared/names.ts';
+import { acknowledgeWildcard } from './acknowledge.ts';
+import type { Alarms } from './alarms.ts';
+import type { Receipts } from './receipts.ts';
+import type { RestoreSteps } from './restore-steps.ts';
+import { HARMLESS, THROTTLED } from './retries.ts';
+import { StepFunction } from './step-function.ts';
+import { acknowledgeMachine, loggedIn, stepTask } from './workflow-parts.ts';
+
+export interface RestoreWorkflowProps {
+  readonly steps: RestoreSteps;
+  /** Where the sets' evidence lies. */
+  readonly receipts: Receipts;
+  readonly alarms: Alarms;
+}
+
+/**
+ * One restore of one set: `{"instanceId":"i-…"}` in, mounted file systems out. Whatever fails, what this restore made is
+ * taken away again; nothing of the original is touched.
+ */
+export class RestoreWorkflow extends Construct {
+  readonly stateMachine: sfn.StateMachine;
+
+  constructor(scope: Construct, id: string, { steps, receipts, alarms }: RestoreWorkflowProps) {
+    super(scope, id);
+
+    // The set that was asked for, or the newest that fits
+    const findSet = stepTask(this, RESTORE_STATES.findSet, steps.findSet, {
+      payload: { input: ALL, restore: sfn.JsonPath.stringAt('$$.Execution.Name') },
+    }).addRetry(THROTTLED);
+
+    // Topology and volumes as they were when the set was made
+    const readEvidence = this.readEvidence(receipts).addRetry(THROTTLED);
+
+    // What is made and mounted, and where. Its output is the restore that all later states carry on.
+    const planRestore = stepTask(this, RESTORE_STATES.planRestore, steps.planRestore).addRetry(THROTTLED);
+
+    // From here on there is something to take away. Each step may be repeated: it goes on where it was.
+    const createVolumes = stepTask(this, RESTORE_STATES.createVolumes, steps.createVolumes, {
+      resultPath: '$.created',
+    }).addRetry(THROTTLED);
+
+    // Before a volume is there, lest udev put an array of copies together by itself
+    const prepareHost = this.onHost(steps, 'prepare', RESTORE_STATES.prepareHost, sfn.JsonPath.DISCARD);
+
+    const attachVolumes = stepTask(this, RESTORE_STATES.attachVolumes, steps.attachVolumes, {
+      resultPath: '$.attached',
+    }).addRetry(THROTTLED);
+
+    const mount = this.onHost(steps, 'mount', RESTORE_STATES.mount, '$.mounted');
+
+    const complete = new sfn.Succeed(this, 'Restored');
+
+    // What was made is kept only when that was asked for by name.
+    const keep = new sfn.Choice(this, 'Keep what was made?');
+    const releaseHost = this.onHost(steps, 'release', RESTORE_STATES.releaseHost, sfn.JsonPath.DISCARD);
+    const removeVolumes = stepTask(this, RESTORE_STATES.removeVolumes, steps.removeVolumes, {
+      resultPath: sfn.JsonPath.DISCARD,
+    }).addRetry({ ...HARMLESS, maxAttempts: 3 });
+
+    const failed = new sfn.Fail(this, 'Restore failed', { errorPath: '$.error.Error', causePath: '$.error.Cause' });
+    const volumesLeft = new sfn.Fail(this, 'Volumes are left', {
+      errorPath: '$.removeError.Error',
+      causePath: sfn.JsonPath.format(
+        '{} · the restore had failed with {}: {}',
+        sfn.JsonPath.stringAt('$.removeError.Cause'),
+        sfn.JsonPath.stringAt('$.error.Error'),
+        sfn.JsonPath.stringAt('$.error.Cause'),
+      ),
+    });
+
+    // The flow.
+    findSet.next(readEvidence).next(planRestore).next(createVolumes);
+    createVolumes.next(prepareHost).next(attachVolumes).next(mount).next(complete);
+    for (const state of [createVolumes, prepareHost, attachVolumes, mount]) caughtBy(keep, '$.error', state);
+    keep.when(sfn.Condition.booleanEquals('$.keepOnFailure', true), failed).otherwise(releaseHost);
+
+    // A host that can't be asked any more holds up nobody: EC2 says whether a volume is in use.
+    releaseHost.next(removeVolumes).next(failed);
+    caughtBy(removeVolumes, '$.releaseError', releaseHost);
+    caughtBy(volumesLeft, '$.removeError', removeVolumes);
+
+    this.stateMachine = new sfn.StateMachine(this, 'StateMachine', {
+      stateMachineName: RESTORE,
+      comment: 'One set restored to mounted file systems beside the original or on another instance',
+      definitionBody: sfn.DefinitionBody.fromChainable(findSet),
+      tracingEnabled: true,
+      logs: loggedIn(this),
+    });
+    acknowledgeWildcard(
+      this.stateMachine.role,
+      receipts.bucket.arnForObjects('sets/*'),
+      'Every set has its own object.',
+    );
+    acknowledgeMachine(this.stateMachine, ...Object.values(steps).filter((step) => step instanceof StepFunction));
+    alarms.whenAbove0('FailedRestore', this.stateMachine.metricFailed(), {
+      because: 'A restore failed: see what of, and whether volumes of it are left.',
+    });
+  }
+
+  private readEvidence({ bucket }: Receipts) {
+    return new tasks.CallAwsService(this, RESTORE_STATES.readEvidence, {
+      service: 's3',
+      action: 'getObject',
+      parameters: { Bucket: bucket.bucketName, Key: sfn.JsonPath.stringAt('$.key') },
+      iamResources: [bucket.arnForObjects('sets/*')],
+      resultSelector: { text: sfn.JsonPath.stringAt('$.Body') },
+      resultPath: '$.object',
+      taskTimeout: sfn.Timeout.duration(Duration.seconds(30)),
+    });
+  }
+
+  private onHost(steps: RestoreSteps, act: string, name: string, resultPath: string) {
+    return stepTask(this, name, steps.restoreHost, { payload: { act, restore: ALL }, resultPath }).addRetry(THROTTLED);
+  }
+}
+
+/** The whole state. */
+const ALL = sfn.JsonPath.entirePayload;
+
+/** Leads every error of this task to `handler`. States.ALL alone leaves out DataLimitExceeded. */
+function caughtBy(handler: sfn.IChainable, resultPath: string, state: sfn.TaskStateBase): void {
+  state.addCatch(handler, { errors: ['States.DataLimitExceeded'], resultPath });
+  state.addCatch(handler, { errors: ['States.ALL'], resultPath });
+}

@@ -1,0 +1,295 @@
+/**
+ * The Restore workflow end to end: the synthesised definition, the Lambdas as they ship, hosts that keep the contract, and
+ * every call judged by the synthesised policies. Whatever goes wrong, nothing that was made is left and nothing that was
+ * there is touched.
+ */
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import type { Volume } from '../../lab/aws/ec2-volumes.ts';
+import type { Execution } from '../../lab/aws/execution.ts';
+import type { QuietMode } from '../../lambdas/shared/contracts.ts';
+import { DOCUMENTS, RESTORE, RESTORE_STATES, RESTORE_TAGS, SET_TAGS } from '../../lambdas/shared/names.ts';
+import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
+import { ModelAccount, type Server } from '../support/model-account.ts';
+
+const account = await ModelAccount.open({ speed: 10, warm: 3 });
+const { world } = account;
+const { refused, judged } = authorizeBySynthesisedPolicies(world, account.deployment.stack);
+after(() => account.close());
+
+let restores = 0;
+
+let sets = 0;
+
+interface BackedUp {
+  readonly server: Server;
+  /** Id of the set. */
+  readonly set: string;
+  readonly before: string;
+}
+
+/** A server with a set, as Backup leaves it; that Backup really does is the first test's matter. */
+function backedUp(mode: QuietMode = 'fs-freeze'): BackedUp {
+  const server = account.launch({ mode });
+  const set = takeSet(server, mode);
+  return { server, set, before: stateOf(server) };
+}
+
+function takeSet(server: Server, mode: QuietMode = 'fs-freeze', startedAt = world.clock.now()): string {
+  sets += 1;
+  const set = `${server.id}-set-${sets}`;
+  const tags = { set, run: set, instance: server.id, grade: 'application', mode };
+  for (const volumeId of server.volumes) {
+    const image = `image-of-${set}-${volumeId}`;
+    account.keepImage(image);
+    const own = { ...tags, volume: volumeId };
+    const named = Object.entries(own).map(([key, value]) => [SET_TAGS[key as keyof typeof SET_TAGS], value] as const);
+    world.ec2.snapshots.put({ volumeId, image, startedAt, visibleAt: startedAt, tags: new Map(named) });
+  }
+  const devices = [...(world.ec2.instances.get(server.id)?.devices ?? [])];
+  const lvmSnapshot = { takenAt: 1, valid: true, usedPercent: 1, removed: true };
+  const evidence = {
+    run: set,
+    instance: server.id,
+    topology: server.host.topology,
+    volumes: devices.map(([device, volumeId]) => ({ volumeId, device, root: device === '/dev/xvda' })),
+    receipt: { lvmSnapshots: [{ ...lvmSnapshot, origin: 'vg0/data', snapshot: 'vg0/ff_data' }] },
+  };
+  const body = Buffer.from(JSON.stringify(evidence));
+  const [bucket] = account.deployment.stack.buckets;
+  world.s3.put(bucket?.name ?? '', `sets/${server.id}/${set}.json`, body, 'application/json');
+  return set;
+}
+
+async function restore(input: object): Promise<Execution> {
+  restores += 1;
+  return await account.stepFunctions.start(RESTORE, input, `restore-${restores}`).ended;
+}
+
+const madeBy = ({ name }: Execution): Volume[] =>
+  [...world.ec2.volumes.all.values()].filter(({ tags }) => tags.get(RESTORE_TAGS.restore) === name);
+
+/** All that a restore must not change of its original. */
+const stateOf = (server: Server): string =>
+  JSON.stringify([
+    server.volumes
+      .map((id) => world.ec2.volumes.all.get(id))
+      .map((volume) => [volume?.attachment, [...(volume?.tags ?? [])]]),
+    account.snapshotsOn(server).map(({ id, tags }) => [id, [...tags]]),
+  ]);
+
+/** Red in this state with this error, nothing made left, the original as it was. */
+function assertUndone(run: Execution, { server, before }: { server: Server; before: string }, error: string): void {
+  assert.deepEqual([run.status, run.error], ['FAILED', error], run.cause);
+  assert.deepEqual(madeBy(run), []);
+  assert.equal(server.host.restored.size, 0);
+  assert.equal(stateOf(server), before);
+  assert.equal(world.ec2.instances.get(server.id)?.devices.size, server.volumes.length);
+}
+
+describe('Restore', { concurrency: 4, timeout: 120_000 }, () => {
+  describe('that goes well', { concurrency: 2 }, () => {
+    it('mounts the newest set beside the original, its volumes as the original ones were', async () => {
+      const server = account.launch({ mode: 'fs-freeze' });
+      const backup = await account.backup(server);
+      assert.equal(backup.status, 'SUCCEEDED', backup.cause);
+      const before = stateOf(server);
+      const run = await restore({ instanceId: server.id });
+      assert.equal(run.status, 'SUCCEEDED', run.cause);
+
+      const made = madeBy(run);
+      assert.deepEqual(
+        made.map(({ tags }) => tags.get(RESTORE_TAGS.from)).sort(),
+        server.volumes.slice(1).sort(),
+        'the root volume is not asked for',
+      );
+      for (const volume of made) {
+        assert.deepEqual(
+          [volume.type, volume.iops, volume.throughput, volume.tags.get('team')],
+          ['gp3', 4000, 250, 'data'],
+        );
+        assert.equal(volume.tags.get(RESTORE_TAGS.set), backup.name);
+        assert.deepEqual([volume.attachment?.instanceId, volume.attachment?.state], [server.id, 'attached']);
+      }
+      const { mounted } = run.output as { mounted: { mounts: { mount: string; at: string; readOnly: boolean }[] } };
+      assert.deepEqual(
+        mounted.mounts.map(({ mount, at, readOnly }) => [mount, at, readOnly]),
+        [['/srv/data', `/mnt/freezeframe/${run.name}/srv/data`, true]],
+      );
+      assert.equal(stateOf(server), before);
+    });
+
+    it('mounts on another instance, read-write, under the directory that was asked for', async () => {
+      const { server } = backedUp();
+      const other = account.launch();
+      const run = await restore({ instanceId: server.id, target: other.id, access: 'rw', under: '/restored' });
+      assert.equal(run.status, 'SUCCEEDED', run.cause);
+      assert.deepEqual(other.host.restored.get(run.name), [`/restored/${run.name}/srv/data`]);
+      assert.equal(server.host.restored.size, 0);
+    });
+
+    it('restores the whole when the root file system is named, from a set of an instance that is gone', async () => {
+      const { server } = backedUp();
+      const other = account.launch();
+      world.ec2.instances.delete(server.id);
+      const run = await restore({ instanceId: server.id, target: other.id, mounts: ['/', '/srv/data'] });
+      assert.equal(run.status, 'SUCCEEDED', run.cause);
+      assert.equal(madeBy(run).length, server.volumes.length);
+    });
+
+    it('has the LVM snapshots merged that hold the state of the set, and only then', async () => {
+      for (const [mode, merges] of [
+        ['lvm-snapshot', 1],
+        ['fs-freeze', 0],
+      ] as const) {
+        const { server } = backedUp(mode);
+        const run = await restore({ instanceId: server.id });
+        assert.equal(run.status, 'SUCCEEDED', run.cause);
+        const plan = server.host.steps.at(-1)?.parameters.Plan ?? '';
+        const lines = Buffer.from(plan, 'base64').toString().split('\n');
+        assert.equal(lines.filter((line) => line.startsWith('merge ')).length, merges, mode);
+      }
+    });
+
+    it('takes the set that was named, or the newest of a time', async () => {
+      const server = account.launch();
+      const begun = world.clock.now() - 60_000;
+      const first = takeSet(server, 'fs-freeze', begun);
+      const second = takeSet(server);
+      for (const [wish, set] of [
+        [{}, second],
+        [{ set: first }, first],
+        [{ before: new Date(begun).toISOString() }, first],
+      ] as const) {
+        const run = await restore({ instanceId: server.id, ...wish });
+        assert.equal((run.output as { set: { id: string } } | undefined)?.set.id, set, run.cause);
+      }
+    });
+
+    it('finds device names that are free', async () => {
+      const { server } = backedUp();
+      const run = await restore({ instanceId: server.id });
+      assert.deepEqual(
+        madeBy(run)
+          .map(({ attachment }) => attachment?.device)
+          .sort(),
+        ['/dev/sdh', '/dev/sdi'],
+      );
+    });
+  });
+
+  describe('refuses before anything is made', { concurrency: 2 }, () => {
+    it('what is no instance, no set, no mount of it', async () => {
+      const { server, before } = backedUp();
+      const untagged = account.launch({ tags: { 'freezeframe:policy': '' } });
+      for (const [input, error] of [
+        [{ set: 'no-such-run' }, 'NoSuchSetError'],
+        [{ before: '2001-01-01T00:00:00Z' }, 'NoSuchSetError'],
+        [{ mounts: ['/no/such'] }, 'NotInSetError'],
+        [{ target: 'i-0dddddddddddddddd' }, 'NotAnInstanceError'],
+        [{ target: untagged.id }, 'NotTaggedError'],
+        [{ under: '/a;id' }, 'BadInputError'],
+        [{ tarqet: server.id }, 'BadInputError'],
+      ] as const) {
+        const run = await restore({ instanceId: server.id, ...input });
+        assertUndone(run, { server, before }, error);
+      }
+    });
+
+    it('a set whose snapshots are not completed, or whose evidence lacks a volume', async () => {
+      const { server, set, before } = backedUp();
+      const [, data] = account.snapshotsOf(set);
+      (data as { state: string }).state = 'pending';
+      assertUndone(await restore({ instanceId: server.id }), { server, before }, 'SetIncompleteError');
+      (data as { state: string }).state = 'completed';
+      (data as { deleted: boolean }).deleted = true;
+      assertUndone(await restore({ instanceId: server.id }), { server, before: stateOf(server) }, 'NotInSetError');
+    });
+
+    it('an unproven set, unless it is named', async () => {
+      const { server, set } = backedUp();
+      for (const { tags } of account.snapshotsOf(set)) tags.set(SET_TAGS.grade, 'unproven');
+      const before = stateOf(server);
+      assertUndone(await restore({ instanceId: server.id }), { server, before }, 'NoSuchSetError');
+      assert.equal((await restore({ instanceId: server.id, set })).status, 'SUCCEEDED');
+    });
+  });
+
+  describe('that fails leaves nothing of its own and the original as it was', { concurrency: 2 }, () => {
+    const ofRestoreOf = (server: Server) => (volume: Volume) =>
+      server.volumes.includes(volume.tags.get(RESTORE_TAGS.from) ?? '');
+
+    it('when a volume can’t be made of its snapshot', async () => {
+      const it = backedUp();
+      const fails = world.ec2.volumes.fails;
+      world.ec2.volumes.fails = (volume) =>
+        volume.tags.get(RESTORE_TAGS.from) === it.server.volumes[2] || fails(volume);
+      assertUndone(await restore({ instanceId: it.server.id }), it, 'VolumeFailedError');
+    });
+
+    it('when an attachment never finishes', async () => {
+      const it = backedUp();
+      const hangs = world.ec2.volumes.hangs;
+      world.ec2.volumes.hangs = (volume) =>
+        volume.tags.get(RESTORE_TAGS.from) === it.server.volumes[1] || hangs(volume);
+      assertUndone(await restore({ instanceId: it.server.id }), it, 'AttachTimeoutError');
+    });
+
+    it('when the instance has no device name left', async () => {
+      const it = backedUp();
+      const devices = world.ec2.instances.get(it.server.id)?.devices as Map<string, string>;
+      const names = ['b', 'c'].flatMap((a) => [...'abcdefghijklmnopqrstuvwxyz'].map((b) => `/dev/xvd${a}${b}`));
+      for (const name of [...[...'hijklmnop'].map((letter) => `/dev/xvd${letter}`), ...names])
+        devices.set(name, 'vol-0eeeeeeeeeeeeeeee');
+      const run = await restore({ instanceId: it.server.id });
+      assert.deepEqual([run.status, run.error], ['FAILED', 'NoDeviceNameError'], run.cause);
+      assert.deepEqual(madeBy(run), []);
+    });
+
+    for (const [act, code] of [
+      ['prepare', 'HostUnfit'],
+      ['mount', 'ArrayIncomplete'],
+      ['mount', 'MountFailed'],
+    ] as const) {
+      it(`when the host answers ${code} to ${act}`, async () => {
+        const it = backedUp();
+        it.server.host.trouble.fail = (_, { Act: asked }) => (asked === act ? code : undefined);
+        assertUndone(await restore({ instanceId: it.server.id }), it, `${code}Error`);
+      });
+    }
+
+    it('when the host can’t be asked any more, to mount or to release', async () => {
+      const it = backedUp();
+      it.server.host.trouble.garble = (document) => (document === DOCUMENTS.restore ? 'Segmentation fault' : undefined);
+      assertUndone(await restore({ instanceId: it.server.id }), it, 'UnexpectedAnswerError');
+    });
+
+    it('when the answer to a CreateVolume is lost: the volume is made once, or found and removed', async () => {
+      const it = backedUp();
+      const mine = (input: unknown) => JSON.stringify(input).includes(it.server.volumes[1] as string);
+      world.faults.add({ service: 'ec2', action: 'CreateVolume', nth: 1, when: mine, fault: { kind: 'lostAnswer' } });
+      const run = await restore({ instanceId: it.server.id });
+      assert.equal(run.status, 'SUCCEEDED', run.cause);
+      assert.equal(madeBy(run).filter(ofRestoreOf(it.server)).length, 2);
+    });
+
+    it('but keeps it where it is when keepOnFailure was asked for', async () => {
+      const it = backedUp();
+      it.server.host.trouble.fail = (_, { Act: asked }) => (asked === 'mount' ? 'MountFailed' : undefined);
+      const run = await restore({ instanceId: it.server.id, keepOnFailure: true });
+      assert.deepEqual([run.status, run.error], ['FAILED', 'MountFailedError']);
+      assert.equal(madeBy(run).length, 2);
+      assert.ok(!run.path.includes(RESTORE_STATES.removeVolumes));
+      assert.equal(stateOf(it.server), it.before);
+    });
+  });
+});
+
+describe('all of these restores', () => {
+  it('did nothing that their policies refuse, and everything was judged', () => {
+    assert.deepEqual(refused, []);
+    for (const action of ['CreateVolume', 'AttachVolume', 'DetachVolume', 'DeleteVolume'])
+      assert.ok(judged.has(`ec2:${action}`));
+    assert.ok(judged.has('s3:GetObject'));
+  });
+});
