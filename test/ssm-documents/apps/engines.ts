@@ -76,13 +76,17 @@ export class Writer {
 
 export class PostgreSql {
   readonly directory: string;
+  /** Where the server is: Debian's, or another version's (postgresql-18.ts). */
   readonly bin: string;
+  /** That may have no clients of its own. */
+  readonly #clients: string;
   #port = 0;
   #server: ChildProcess | undefined;
 
   constructor(directory: string) {
     this.directory = directory;
-    this.bin = installed(['postgresql-15'], () => globSync('/usr/lib/postgresql/*/bin').sort().at(-1));
+    this.#clients = installed(['postgresql-15'], () => globSync('/usr/lib/postgresql/*/bin').sort().at(-1));
+    this.bin = process.env.POSTGRESQL_BIN ?? this.#clients;
   }
 
   get port(): number {
@@ -139,7 +143,7 @@ export class PostgreSql {
       spawn('runuser', [...words, '-p', String(this.#port), ...options], { stdio: 'ignore', cwd: '/' });
     this.#server = start();
     for (const end = Date.now() + 15_000; ; await sleep(50)) {
-      const ready = spawnSync(`${this.bin}/pg_isready`, ['-q', '-h', this.directory, '-p', String(this.#port)]);
+      const ready = spawnSync(`${this.#clients}/pg_isready`, ['-q', '-h', this.directory, '-p', String(this.#port)]);
       if (ready.status === 0) return;
       if (Date.now() > end) throw new Error('PostgreSQL did not start');
       // After a crash it refuses to start until the last of the old workers is gone.
@@ -157,7 +161,7 @@ export class PostgreSql {
 
   writer(): Writer {
     this.sql('CREATE TABLE IF NOT EXISTS written (n int)');
-    const args = ['-u', 'postgres', '--', `${this.bin}/psql`, ...this.psql];
+    const args = ['-u', 'postgres', '--', `${this.#clients}/psql`, ...this.psql];
     return new Writer('runuser', args, (n) => `INSERT INTO written VALUES (${n}) RETURNING n;`, { cwd: '/' });
   }
 
@@ -199,11 +203,15 @@ export class PostgreSql {
   }
 
   #run(program: string, ...args: string[]): string {
-    return execFileSync('runuser', ['-u', 'postgres', '--', `${this.bin}/${program}`, ...args], {
-      encoding: 'utf8',
-      cwd: '/',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    return execFileSync(
+      'runuser',
+      ['-u', 'postgres', '--', `${program === 'psql' ? this.#clients : this.bin}/${program}`, ...args],
+      {
+        encoding: 'utf8',
+        cwd: '/',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
   }
 }
 
