@@ -76,7 +76,11 @@ keepers_release() {
 # A keeper that does not let go in time is killed; the lock goes with its session, or is taken back by the driver.
 keepers_release_at_once() {
   local i began left=()
-  for i in "$@"; do if keeper_has_lock "$i"; then keeper_tell "$i" held; fi; done
+  # Both orders at once: nobody's release waits for what another one answers.
+  for i in "$@"; do
+    if keeper_has_lock "$i"; then keeper_tell "$i" held; fi
+    if [ -n "${KEEPER_PID[$i]:-}" ]; then keeper_tell "$i" "thaw ${THAWED_BY:-}"; fi
+  done
   now_cs
   began=$REPLY
   for i in "$@"; do
@@ -86,14 +90,11 @@ keepers_release_at_once() {
       note "${APP_NAME[$i]} lost its lock before it was released"
     fi
   done
-  for i in "$@"; do if [ -n "${KEEPER_PID[$i]:-}" ]; then keeper_tell "$i" "thaw ${THAWED_BY:-}"; fi; done
-  now_cs
-  began=$REPLY
   for i in "$@"; do
-    keeper_patience "$i" 300
+    keeper_patience "$i" 500
     # One that has lost its lock has nothing to let go of, unless its driver has a patience of its own.
-    if [ -n "${KEEPER_PID[$i]:-}" ] && [ "${APP_HELD[$i]:-} $REPLY" != 'false 300' ] &&
-      keeper_answers "$i" "$began" 300 'released *'; then keeper_let_go "$i"; else left+=("$i"); fi
+    if [ -n "${KEEPER_PID[$i]:-}" ] && [ "${APP_HELD[$i]:-} $REPLY" != 'false 500' ] &&
+      keeper_answers "$i" "$began" 500 'released *'; then keeper_let_go "$i" "${REPLY#released }"; else left+=("$i"); fi
   done
   # Taking back may take its time; by now nobody else waits.
   for i in ${left[@]+"${left[@]}"}; do
@@ -105,10 +106,12 @@ keepers_release_at_once() {
 
 keeper_has_lock() { [ -n "${APP_LOCKED[$1]:-}" ] && [ -n "${KEEPER_PID[$1]:-}" ]; }
 
+# Application I is released: at CS, as its keeper says, or now.
 keeper_let_go() {
   keeper_kill "$1"
   now_cs
-  APP_RELEASED[$1]=$REPLY RELEASED_AT=$REPLY
+  APP_RELEASED[$1]=${2:-$REPLY}
+  if [ "${RELEASED_AT:-0}" -lt "${APP_RELEASED[$1]}" ]; then RELEASED_AT=${APP_RELEASED[$1]}; fi
 }
 
 keeper_kill() {

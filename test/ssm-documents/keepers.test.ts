@@ -9,13 +9,13 @@ describe('several applications', () => {
   const OK = { code: 'ok', message: '' };
 
   /** Engines that take so many seconds to be quieted and to be released, by their drivers' names. */
-  const slow = (engines: Record<string, { freeze?: number; thaw?: number }>): void => {
+  const slow = (engines: Record<string, { freeze?: number; held?: number; thaw?: number }>): void => {
     host.extra = Object.entries(engines)
       .map(
-        ([driver, { freeze = 0, thaw = 0 }]) => `
+        ([driver, { freeze = 0, held = 0, thaw = 0 }]) => `
         ${driver}_detect() { app_found ${driver} 'Engine ${driver}' ''; APP_DIR[$REPLY]=/${driver} APP_READY[$REPLY]=1; }
         ${driver}_freeze() { mark_stalled; sleep ${freeze}; }
-        ${driver}_held() { return 0; }
+        ${driver}_held() { sleep ${held}; }
         ${driver}_thaw() { sleep ${thaw}; echo ${driver} >>"$WORLD/thawed"; }
         ${driver}_take_back() { echo ${driver} >>"$WORLD/thawed"; }`,
       )
@@ -23,7 +23,11 @@ describe('several applications', () => {
   };
 
   it('are quieted and released in the time of the slowest, not of all together', async () => {
-    slow({ mysql: { freeze: 1.5, thaw: 1 }, redis: { freeze: 1.5, thaw: 1 }, db2: { freeze: 1.5, thaw: 1 } });
+    slow({
+      mysql: { freeze: 1.5, held: 0.5, thaw: 0.5 },
+      redis: { freeze: 1.5, thaw: 1 },
+      db2: { freeze: 1.5, thaw: 1 },
+    });
     assert.deepEqual(await host.freeze('r1', 'mysql,redis,db2'), OK);
     const { apps, stalledAt, frozenAt, thawAskedAt, releasedAt } = await host.thaw('r1');
     assert.deepEqual(
