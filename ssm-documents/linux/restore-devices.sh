@@ -33,7 +33,9 @@ ours_read() {
 
 # Waits until every volume is there, whatever name the kernel gave it.
 disks_wait() {
-  local until=$((SECONDS + DISKS_WITHIN)) volume missing
+  local until volume missing
+  now_cs
+  until=$((REPLY + DISKS_WITHIN * 100))
   while :; do
     blocks_read
     missing=''
@@ -41,7 +43,8 @@ disks_wait() {
       if [[ " ${DISK_VOLUME[*]} " != *" $volume "* ]]; then missing+=" $volume"; fi
     done
     if [[ -z $missing ]]; then break; fi
-    if [[ $SECONDS -ge $until ]]; then
+    now_cs
+    if [[ $REPLY -ge $until ]]; then
       refuse DeviceMissing "the host does not see$missing, $DISKS_WITHIN s after EC2 called the attachment done; only NVMe disks tell which volume they are: look at lsblk -o NAME,SERIAL"
     fi
     sleep 0.5

@@ -102,6 +102,7 @@ groups_open() {
   GROUP_NAME=() GROUP_MISSING=() GROUP_OF=()
   if [[ ${#PVS[@]} == 0 ]]; then return 1; fi
   need vgimportclone 'the set has a volume group'
+  lvm_config
   mapfile -t rows < <(ours_only vg_uuid,vg_name,vg_missing_pv_count,pv_name vgs)
   for row in ${rows[@]+"${rows[@]}"}; do
     split_row "$row"
@@ -123,7 +124,6 @@ groups_open() {
 # Under a name and uuids of its own where the original, or another group of its name, is here too.
 group_open() {
   local uuid=$1 name=${GROUP_NAME[$1]} as=${GROUP_NAME[$1]} row clash='' number=0 taken=' ' pvs=()
-  lvm_config
   while read -r row; do
     split_row "$row"
     taken+="${FIELD[1]} "
@@ -170,9 +170,11 @@ snapshots_merge() {
     if ! attempt 780 lvconvert --config "$LVM_OURS" -y -i1 --merge "$as/$snapshot"; then
       refuse MergeFailed "the LVM snapshot $snapshot can't be merged into $origin: $COMMAND_OUTPUT"
     fi
-    until=$((SECONDS + 780))
+    now_cs
+    until=$((REPLY + 78000))
     while [[ $(ours_only lv_name lvs -a -S "lv_merging=1 || lv_name=$snapshot" "$as") == *[a-z]* ]]; do
-      if [[ $SECONDS -ge $until ]]; then
+      now_cs
+      if [[ $REPLY -ge $until ]]; then
         refuse MergeFailed "the LVM snapshot $snapshot is not merged into $origin after 780 s: its volumes may still be read from S3; restore again"
       fi
       sleep 0.5
@@ -185,26 +187,41 @@ snapshots_merge() {
 ours_only() {
   local columns=$1 command=$2
   shift 2
-  lvm_config
   lvm_rows "$columns" "$command" --config "$LVM_OURS" "$@"
 }
 
 # LVM_OURS: LVM sees the restored devices alone; LVM_OTHERS: all but them. No daemon and no devices file has a say.
 lvm_config() {
-  local name accept='' reject='' alone='global { use_lvmetad=0 use_lvmpolld=0 } activation { monitoring=0 }'
-  for name in "${PVS[@]}"; do
-    accept+="\"a|^$name\$|\"," reject+="\"r|^$name\$|\","
-  done
-  LVM_ALL="devices { use_devicesfile=0 } $alone"
-  LVM_OURS="devices { use_devicesfile=0 filter=[${accept}\"r|.*|\"] global_filter=[${accept}\"r|.*|\"] } $alone"
-  LVM_OTHERS="devices { filter=[${reject}\"a|.*|\"] global_filter=[${reject}\"a|.*|\"] } $alone"
+  local node others=()
+  LVM_ALL="devices { use_devicesfile=0 } $LVM_ALONE"
+  lvm_sees "${PVS[@]}"
+  LVM_OURS=$REPLY
+  # By what is let in, both times: a device that is kept out by one of its names gets in by another.
+  while read -r node; do
+    block_of_node "$node"
+    if [[ $REPLY && " ${OURS[*]} " != *" $REPLY "* ]]; then others+=("/dev/$REPLY"); fi
+  done < <(blkid -c /dev/null -o device -t TYPE=LVM2_member 2>/dev/null || true)
+  lvm_sees ${others[@]+"${others[@]}"}
+  LVM_OTHERS=$REPLY
+}
+
+LVM_ALONE='global { use_lvmetad=0 use_lvmpolld=0 } activation { monitoring=0 }'
+
+# Sets REPLY to the configuration of an LVM that sees these devices alone.
+lvm_sees() {
+  local node accept=''
+  for node in "$@"; do accept+="\"a|^$node\$|\","; done
+  REPLY="devices { use_devicesfile=0 filter=[${accept}\"r|.*|\"] global_filter=[${accept}\"r|.*|\"] } $LVM_ALONE"
 }
 
 node_wait() {
-  local until=$((SECONDS + 30))
+  local until
+  now_cs
+  until=$((REPLY + 3000))
   udevadm settle --timeout=30 || true
   while [[ ! -b $1 ]]; do
-    if [[ $SECONDS -ge $until ]]; then refuse DeviceMissing "$1 was made and does not show; look at udev (systemctl status systemd-udevd)"; fi
+    now_cs
+    if [[ $REPLY -ge $until ]]; then refuse DeviceMissing "$1 was made and does not show; look at udev (systemctl status systemd-udevd)"; fi
     sleep 0.1
   done
 }

@@ -26,6 +26,14 @@ const twins = (host: FakeHost): FakeHost =>
     .ebs('nvme3n1', '0bbbbbbbbbbbbbbb1')
     .ebs('nvme4n1', '0bbbbbbbbbbbbbbb2');
 
+/** Output of CODE, run with the document's functions. */
+const ask = (host: FakeHost, code: string): string => {
+  const files = scriptsOf('restore').filter((file) => file !== 'main.sh');
+  const { status, stdout, stderr } = host.run(['set -Eeuo pipefail', ...files.map(readScript), code].join('\n'));
+  assert.equal(status, 0, stderr);
+  return stdout.trim();
+};
+
 /** Runs the document's act; commands that would change the host are written down, and take devices out of /sys. */
 const run = (host: FakeHost, act: string, plan: readonly string[]) => {
   const parameters = {
@@ -130,4 +138,22 @@ test('a file system that is on none of the restored devices is named by its moun
 test('a plan without a volume is refused, for it would be nobody’s', () => {
   using host = twins(new FakeHost());
   assert.equal(run(host, 'release', []).status, HOST_ERRORS.Internal);
+});
+
+test('LVM is shown either the restored devices or the others, each let in by name and none kept out by it', () => {
+  using host = twins(new FakeHost());
+  host.md('md99', 'raid0', ['nvme3n1', 'nvme4n1']);
+  const [ours, others] = ask(
+    host,
+    `P_RESTORE=restore-1
+    PLAN_VOLUME=(${RESTORED.join(' ')}) PVS=(/dev/md99)
+    blkid() { printf '%s\\n' /dev/md0 /dev/md99; }
+    ours_read
+    lvm_config
+    printf '%s\\n' "$LVM_OURS" "$LVM_OTHERS"`,
+  ).split('\n');
+  const filters = (config = '') => [...config.matchAll(/filter=\[(.*?)\]/g)].map(([, patterns]) => patterns);
+  const alone = (device: string) => Array.from({ length: 2 }, () => `"a|^/dev/${device}$|","r|.*|"`);
+  assert.deepEqual(filters(ours), alone('md99'));
+  assert.deepEqual(filters(others), alone('md0'));
 });
