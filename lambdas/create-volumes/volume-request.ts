@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CreateVolumeRequest, VolumeType } from '@aws-sdk/client-ec2';
-import { RESTORE_TAGS } from '../shared/names.ts';
+import { RESTORE_TAGS, USER_TAGS } from '../shared/names.ts';
 import type { Restore } from '../shared/restore-contracts.ts';
 
 /** Most tags that a resource can bear. */
@@ -14,7 +14,13 @@ export const volumeRequest = (
   { restore, set, zone, initializationRate }: Restore,
   { from, snapshotId, spec }: Restore['volumes'][number],
 ): CreateVolumeRequest => {
-  const ours = { [RESTORE_TAGS.restore]: restore, [RESTORE_TAGS.set]: set.id, [RESTORE_TAGS.from]: from };
+  const ours = {
+    [RESTORE_TAGS.restore]: restore,
+    [RESTORE_TAGS.set]: set.id,
+    [RESTORE_TAGS.from]: from,
+    // No member of the sets of the instance that it is attached to.
+    [USER_TAGS.exclude]: 'true',
+  };
   const theirs = Object.entries(spec?.tags ?? {}).slice(0, MOST_TAGS - Object.keys(ours).length);
   return {
     SnapshotId: snapshotId,

@@ -61,7 +61,13 @@ describe('a volume is made as its original was', () => {
     });
     assert.deepEqual([Encrypted, KmsKeyId], [true, 'key']);
     const keys = TagSpecifications?.[0]?.Tags?.map(({ Key }) => Key);
-    assert.deepEqual(keys, ['team', 'freezeframe:restore', 'freezeframe:restored-set', 'freezeframe:restored-volume']);
+    assert.deepEqual(keys, [
+      'team',
+      'freezeframe:restore',
+      'freezeframe:restored-set',
+      'freezeframe:restored-volume',
+      'freezeframe:exclude',
+    ]);
     assert.equal(request(GP3).ClientToken, ClientToken);
     assert.notEqual(request(GP3, { restore: 'restore-2' }).ClientToken, ClientToken);
   });

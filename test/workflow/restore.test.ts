@@ -166,6 +166,20 @@ describe('Restore', { concurrency: 4, timeout: 120_000 }, () => {
       }
     });
 
+    it('leaves the backups of its original as they were', async () => {
+      const { server } = backedUp();
+      assert.equal((await restore({ instanceId: server.id })).status, 'SUCCEEDED');
+      const run = await account.backup(server);
+      assert.equal(run.status, 'SUCCEEDED', run.cause);
+      assert.deepEqual(
+        account
+          .snapshotsOf(run.name)
+          .map(({ volumeId }) => volumeId)
+          .sort(),
+        [...server.volumes].sort(),
+      );
+    });
+
     it('finds device names that are free', async () => {
       const { server } = backedUp();
       const run = await restore({ instanceId: server.id });
