@@ -15,6 +15,7 @@ restore_main() {
   trap 'fail Internal "line $LINENO: $BASH_COMMAND"' ERR
   if [ "$(id -u)" != 0 ]; then fail HostUnfit "must run as root; the SSM agent's Run Command does"; fi
   plan_read
+  one_at_a_time
   case $P_ACT in
     prepare) rules_begin ;;
     mount)
@@ -35,6 +36,17 @@ restore_main() {
   json_strings ${DONE[@]+"${DONE[@]}"}
   printf '{"contract":1,"restore":"%s","act":"%s","arrays":[%s],"groups":[%s],"mounts":[%s],"done":%s}\n' \
     "$P_RESTORE" "$P_ACT" "${DONE_ARRAYS#,}" "${DONE_GROUPS#,}" "${DONE_MOUNTS#,}" "$REPLY"
+}
+
+# The function that sent an act may have given up on it, and sends the next: that waits for the first to end.
+one_at_a_time() {
+  local patience=60
+  if [[ $P_ACT == release ]]; then patience=300; fi
+  mkdir -p "$FF_RUN"
+  exec 5>"$FF_RUN/restore.lock"
+  if ! flock -w "$patience" 5; then
+    fail Busy "another act of a restore is at work on this host; see ps -ef, and start the restore again when it has ended"
+  fi
 }
 
 did() {
@@ -91,7 +103,7 @@ need() {
 attempt() {
   local seconds=$1 code=0
   shift
-  COMMAND_OUTPUT=$(timeout "$seconds" "$@" 2>&1 </dev/null) || code=$?
+  COMMAND_OUTPUT=$(timeout "$seconds" "$@" 2>&1 </dev/null 5>&-) || code=$?
   COMMAND_OUTPUT=${COMMAND_OUTPUT:0:600}
   if [ "$code" = 124 ]; then COMMAND_OUTPUT+=" (not done after $seconds s)"; fi
   return "$code"

@@ -57,7 +57,7 @@ const run = (host: FakeHost, act: string, plan: readonly string[]) => {
     udevadm() { :; }`;
   const script = [
     'set -Eeuo pipefail',
-    `FF_RULES=${host.directory}/rules FF_DISKS_WITHIN=0`,
+    `FF_RUN=${host.directory}/run FF_RULES=${host.directory}/rules FF_DISKS_WITHIN=0`,
     ...scriptsOf('restore')
       .filter((file) => file !== 'main.sh')
       .map(readScript),
