@@ -49,7 +49,7 @@ app_drop() {
   for name in "${APP_COLUMNS[@]}"; do unset "${name}[$1]"; done
 }
 
-# Adds the mount point of a PATH to those of application I.
+# Adds the mount point of a PATH to those of application I; sets REPLY to it.
 app_lies_on() {
   mount_of "$2"
   if [[ ",${APP_MOUNTS[$1]}," != *",$REPLY,"* ]]; then APP_MOUNTS[$1]+="${APP_MOUNTS[$1]:+,}$REPLY"; fi

@@ -27,7 +27,7 @@ mysql_detect() {
 
 # Fills in what the server says of itself, or the problem.
 mysql_describe() {
-  local i=$1 pid=$2 answer key value version='' comment='' grants=''
+  local i=$1 pid=$2 answer key value version='' comment='' grants='' home=''
   APP_STOPS[i]=1
   # The server works in its data directory.
   directory_of "$pid"
@@ -56,9 +56,18 @@ mysql_describe() {
       datadir)
         APP_DIR[i]=${value%/}
         app_lies_on "$i" "${value%/}"
+        home=$REPLY
         ;;
       log_bin_basename) if [ -n "$value" ]; then app_lies_on "$i" "${value%/*}"; fi ;;
-      innodb_*) case $value in /*) app_lies_on "$i" "$value" ;; esac ;;
+      innodb_*)
+        case $value in /*)
+          app_lies_on "$i" "$value"
+          # Under the lock InnoDB still flushes pages and moves its checkpoint: data and redo log, taken moments apart, may
+          # miss each other.
+          if [ "$REPLY" != "$home" ]; then APP_STOPS[i]=0; fi
+          ;;
+        esac
+        ;;
       GRANT*) grants+="$key " ;;
     esac
   done < <(printf '%s\n' "$answer")
