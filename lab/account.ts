@@ -94,7 +94,11 @@ export class Account {
   }
 
   /** What a set is worth on another machine: restored, assembled, checked, its database started. The machine is stopped. */
-  async verify(images: readonly string[], topology: workload.Topology): Promise<workload.Verdict> {
+  async verify(
+    images: readonly string[],
+    topology: workload.Topology,
+    engines?: readonly workload.Engine[],
+  ): Promise<workload.Verdict> {
     const second = await this.launch();
     try {
       const restored: string[] = [];
@@ -104,7 +108,7 @@ export class Account {
         await this.volumes.attach(second.id, volumeId);
         restored.push(volumeId);
       }
-      return await workload.verify(second.machine, topology, restored);
+      return await workload.verify(second.machine, topology, restored, engines);
     } finally {
       await this.terminate(second);
     }

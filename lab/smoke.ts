@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   await workload.startWriters(source, topology);
   await sleep(4000);
   const from = await workload.guestMonotonicMs(source);
-  const promised = (await workload.acknowledgements(source, 'db')).at(-1);
+  const promised = (await workload.acknowledgements(source, 'mariadb')).at(-1);
   say(`under load: ${promised?.id} transactions so far`);
 
   const ids = topology === 'root' ? [rootVolumeId] : dataIds;
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   await Promise.all(taken.map(({ completed }) => completed));
   say('snapshots completed');
   await sleep(500);
-  for (const writer of ['db', 'files'] as const) {
+  for (const writer of ['mariadb', 'files'] as const) {
     const gap = workload.longestGapMs(await workload.acknowledgements(source, writer), from);
     say(`writer ${writer} stood still for ${gap} ms at most`);
   }
@@ -67,7 +67,8 @@ async function main(): Promise<void> {
   say('restored volumes attached');
   const verdict = await workload.verify(second, topology, restored);
   say(JSON.stringify(verdict, null, 2));
-  if (promised && (verdict.maxId ?? 0) < promised.id) verdict.problems.push(`transaction ${promised.id} is lost`);
+  if (promised && (verdict.databases.mariadb?.maxId ?? 0) < promised.id)
+    verdict.problems.push(`transaction ${promised.id} is lost`);
   say(verdict.problems.length === 0 ? 'the set is whole' : `the set is DAMAGED: ${verdict.problems.join('; ')}`);
   process.exitCode = verdict.problems.length === 0 ? 0 : 1;
 }

@@ -2,15 +2,15 @@
  * The tests on a real kernel, real disks and a real database: nothing is played but AWS itself.
  *
  *   npm run test:lab                                        all of it
- *   node lab/suite.ts [matrix] [bad-luck] [ring3]           parts of it
- *     --topology NAME  --mode NAME  --rounds N              of the matrix
+ *   node lab/suite.ts [matrix] [engines] [bad-luck] [ring3] parts of it
+ *     --topology NAME  --mode NAME  --rounds N              of matrix and engines
  *     --only TEXT                                           of the others: cases whose name holds it, several times
  *     --json                                                results as JSON on stdout, progress on stderr
  */
 import { parseArgs } from 'node:util';
 import { Account } from './account.ts';
 import { badLuck } from './suite/bad-luck.ts';
-import { matrix } from './suite/matrix.ts';
+import { engines, matrix } from './suite/matrix.ts';
 import { Report } from './suite/report.ts';
 import { ring3 } from './suite/ring3.ts';
 
@@ -25,7 +25,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const PARTS = { matrix, 'bad-luck': badLuck, ring3 };
+const PARTS = { matrix, engines, 'bad-luck': badLuck, ring3 };
 type Part = keyof typeof PARTS;
 const isPart = (name: string): name is Part => name in PARTS;
 const unknown = positionals.filter((name) => !isPart(name));

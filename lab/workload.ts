@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Machine } from './machine.ts';
 import { shellQuote } from './shell.ts';
 
@@ -11,12 +11,15 @@ export const TOPOLOGIES = {
   'raid1-ext4': 2,
   'lvm-striped': 2,
   'lvm-thin': 2,
+  'data-and-log': 2,
   single: 1,
   root: 0,
 } as const;
 
 export type Topology = keyof typeof TOPOLOGIES;
-export type Writer = 'db' | 'files';
+/** Databases that the guest has, each with a writer of its own. */
+export type Engine = 'mariadb' | 'postgresql' | 'redis';
+export type Writer = Engine | 'files';
 
 /** What the writer had been promised to be durable at `ms` of the guest's monotonic clock. */
 export interface Acknowledgement {
@@ -29,28 +32,41 @@ export interface Verdict {
   assembled: boolean;
   mounted: boolean;
   fsck: 'clean' | 'damaged' | null;
-  dbStarted: boolean;
-  checkTable: 'OK' | 'damaged' | null;
-  maxId: number | null;
-  idsContiguous: boolean | null;
-  balance: number | null;
+  databases: Partial<Record<Engine, DatabaseVerdict>>;
   files: { ok: number; wrong: number; lastA: number; lastB: number } | null;
   /** LVM snapshots that were merged into their origins. */
   merged: string[];
   problems: string[];
 }
 
-/** Builds the topology out of the attached volumes and starts a MariaDB with its data on it. */
-export async function provision(machine: Machine, topology: Topology, volumeIds: readonly string[]): Promise<void> {
+export interface DatabaseVerdict {
+  started: boolean;
+  /** By the engine's own checker: CHECK TABLE, pg_checksums and a whole dump, redis-check-aof. */
+  checked: 'OK' | 'damaged' | null;
+  maxId: number | null;
+  contiguous: boolean | null;
+  balance: number | null;
+}
+
+/** Builds the topology out of the attached volumes and starts databases with their data on it. */
+export async function provision(
+  machine: Machine,
+  topology: Topology,
+  volumeIds: readonly string[],
+  engines: readonly Engine[] = ['mariadb'],
+): Promise<void> {
   if (volumeIds.length !== TOPOLOGIES[topology]) throw new Error(`${topology} takes ${TOPOLOGIES[topology]} volumes`);
-  await machine.exec(source('provision.sh'), { args: [topology, ...volumeIds], timeoutMs: 180_000 });
+  await machine.exec(source('provision.sh'), {
+    args: [topology, engines.join(), ...volumeIds],
+    timeoutMs: 180_000,
+  });
 }
 
 /** Each writer is a systemd unit, `lab-writer-<name>`, so that it can be frozen like an application of the user's. */
 export async function startWriters(
   machine: Machine,
   topology: Topology,
-  writers: readonly Writer[] = ['db', 'files'],
+  writers: readonly Writer[] = ['mariadb', 'files'],
 ): Promise<void> {
   const folder = topology === 'root' ? '/var/lib/lab-files' : '/data/files';
   for (const writer of writers) {
@@ -62,7 +78,7 @@ export async function startWriters(
   for (const writer of writers) await firstAcknowledgement(machine, writer);
 }
 
-export async function stopWriters(machine: Machine, writers: readonly Writer[] = ['db', 'files']): Promise<void> {
+export async function stopWriters(machine: Machine, writers: readonly Writer[] = ['mariadb', 'files']): Promise<void> {
   await machine.exec(`systemctl stop ${writers.map((writer) => `lab-writer-${writer}`).join(' ')}`);
 }
 
@@ -94,9 +110,15 @@ export async function guestMonotonicMs(machine: Machine): Promise<number> {
 }
 
 /** Assembles, mounts, checks and starts what was restored onto a fresh machine's volumes. Never throws for bad data. */
-export async function verify(machine: Machine, topology: Topology, volumeIds: readonly string[]): Promise<Verdict> {
-  const args = [topology, ...volumeIds].map(shellQuote).join(' ');
-  const script = `${placeFile('verify.pl')}\nexec perl /run/lab/verify.pl ${args}`;
+export async function verify(
+  machine: Machine,
+  topology: Topology,
+  volumeIds: readonly string[],
+  engines: readonly Engine[] = ['mariadb'],
+): Promise<Verdict> {
+  const args = [topology, engines.join(), ...volumeIds].map(shellQuote).join(' ');
+  const files = readdirSync(join(FILES, 'verify')).map((name) => placeFile(`verify/${name}`));
+  const script = [...files, `exec perl /run/lab/verify/verify.pl ${args}`].join('\n');
   const { stdout } = await machine.exec(script, { timeoutMs: 300_000 });
   return JSON.parse(stdout) as Verdict;
 }
@@ -108,12 +130,12 @@ async function firstAcknowledgement(machine: Machine, writer: Writer): Promise<v
 }
 
 function acksOf(writer: Writer): string {
-  return writer === 'db' ? '/run/lab/acks' : '/run/lab/file-acks';
+  return `/run/lab/acks-${writer}`;
 }
 
 function placeFile(name: string): string {
   const text = Buffer.from(source(name)).toString('base64');
-  return `mkdir -p /run/lab; base64 -d <<<${text} >/run/lab/${name}`;
+  return `mkdir -p /run/lab/${dirname(name)}; base64 -d <<<${text} >/run/lab/${name}`;
 }
 
 function source(name: string): string {

@@ -89,6 +89,7 @@ function receiptLines(receipt: Receipt | null): string[] {
 }
 
 function comparison(ours: Verdict | undefined, torn: Verdict, lastAcknowledged: number | null): string[] {
+  const last = ours?.databases.mariadb?.maxId;
   const row = (title: string, tell: (verdict: Verdict) => [boolean | null, string]) => {
     const cell = (verdict: Verdict | undefined) => {
       const [fine, text] = verdict ? tell(verdict) : [false, 'no whole set'];
@@ -102,12 +103,18 @@ function comparison(ours: Verdict | undefined, torn: Verdict, lastAcknowledged: 
     row('array assembled', (v) => [v.assembled, '']),
     row('file system mounted', (v) => [v.mounted, '']),
     row('file system checked', (v) => [known(v.fsck, 'clean'), v.fsck ?? 'not reached']),
-    row('database started', (v) => [v.dbStarted, '']),
-    row('CHECK TABLE', (v) => [known(v.checkTable, 'OK'), v.checkTable ?? 'not reached']),
-    row('transactions without a gap', (v) => [v.idsContiguous, v.maxId === null ? 'not reached' : `to ${v.maxId}`]),
-    row('balances add up to 1,000,000', (v) => [
-      v.balance === null ? null : v.balance === 1_000_000,
-      `${v.balance ?? 'not reached'}`,
+    row('database started', ({ databases: { mariadb } }) => [mariadb?.started ?? false, '']),
+    row('CHECK TABLE', ({ databases: { mariadb } }) => [
+      known(mariadb?.checked, 'OK'),
+      mariadb?.checked ?? 'not reached',
+    ]),
+    row('transactions without a gap', ({ databases: { mariadb } }) => [
+      mariadb?.contiguous ?? null,
+      mariadb?.maxId == null ? 'not reached' : `to ${mariadb.maxId}`,
+    ]),
+    row('balances add up to 1,000,000', ({ databases: { mariadb } }) => [
+      known(mariadb?.balance, 1_000_000),
+      `${mariadb?.balance ?? 'not reached'}`,
     ]),
     row('files with the right content', (v) =>
       v.files ? [v.files.wrong === 0, `${v.files.ok} of ${v.files.ok + v.files.wrong}`] : [null, 'not reached'],
@@ -115,14 +122,14 @@ function comparison(ours: Verdict | undefined, torn: Verdict, lastAcknowledged: 
     `  ${'last one acknowledged = restored'.padEnd(34)}${
       lastAcknowledged === null
         ? '– not promised'
-        : (ours?.maxId === lastAcknowledged ? good : bad)(
-            `${ours?.maxId === lastAcknowledged ? '✔' : '✘'} ${lastAcknowledged} = ${ours?.maxId ?? '?'}`,
+        : (last === lastAcknowledged ? good : bad)(
+            `${last === lastAcknowledged ? '✔' : '✘'} ${lastAcknowledged} = ${last ?? '?'}`,
           )
     }`,
   ];
 }
 
-const known = (value: string | null, wanted: string): boolean | null => (value === null ? null : value === wanted);
+const known = <T>(value: T | null | undefined, wanted: T): boolean | null => (value == null ? null : value === wanted);
 const firstLine = (text: string): string => text.split('\n')[0] ?? '';
 const heading = (text: string): string => styleText('bold', text);
 const good = (text: string): string => styleText('green', text);

@@ -1,5 +1,6 @@
 import type { Receipt } from '../../lambdas/shared/contracts.ts';
 import type { LogEntry } from '../aws/world.ts';
+import { promiseOf } from '../promise.ts';
 import { type Acknowledgement, longestGapMs } from '../workload.ts';
 
 /** One bar of the timeline, in milliseconds from the moment that the first application stalled. */
@@ -46,17 +47,9 @@ export function windowOf({ receipt, clock, log, since, acknowledged }: WindowSou
   for (const { action, at, ms } of callsOf(log, since)) {
     spans.push({ label: action, from: at - clock - zero, to: at + ms - clock - zero });
   }
-  return { spans, ...felt, lastAcknowledged: lastBefore(receipt, acknowledged) };
+  return { spans, ...felt, lastAcknowledged: promiseOf(receipt, 'mariadb', acknowledged)?.least ?? null };
 }
 
 /** The one call that counts, without the rehearsal's dry run. */
 const callsOf = (log: readonly LogEntry[], since: number): LogEntry[] =>
   log.filter(({ action, at, result }) => action === 'CreateSnapshots' && at >= since && result !== 'DryRunOperation');
-
-/** Between lock and release nothing is acknowledged, so any moment in between tells before from after. */
-function lastBefore({ apps }: Receipt, acknowledged: readonly Acknowledgement[]): number | null {
-  const [app] = apps;
-  if (app?.lockedAt == null || app.releasedAt === null) return null;
-  const middle = ((app.lockedAt + app.releasedAt) / 2) * 1000;
-  return acknowledged.findLast(({ ms }) => ms <= middle)?.id ?? null;
-}

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Builds a topology out of volumes and puts a database on it: provision.sh TOPOLOGY VOLUME-ID...
+# Builds a topology out of volumes and puts databases on it: provision.sh TOPOLOGY ENGINE,ENGINE... VOLUME-ID...
 # The volumes come by EBS id; nvme numbers mean nothing, here as on EC2.
 set -Eeuo pipefail
 
 main() {
-  local topology=$1 database=/data/mysql
-  shift
+  local topology=$1 engines=${2//,/ } data=/data logs='' engine
+  shift 2
   local disks=() volume
   for volume in "$@"; do disks+=("$(wait_for_disk "${volume/-/}")"); done
   case $topology in
@@ -13,12 +13,15 @@ main() {
     raid1-ext4) raid1_ext4 "${disks[@]}" ;;
     lvm-striped) lvm_striped "${disks[@]}" ;;
     lvm-thin) lvm_thin "${disks[@]}" ;;
+    data-and-log)
+      data_and_log "${disks[@]}"
+      logs=/log
+      ;;
     single) single "${disks[@]}" ;;
-    root) database=/var/lib/mysql ;;
+    root) data='' ;;
     *) echo "no topology $topology" >&2; return 2 ;;
   esac
-  start_database "$database"
-  make_schema
+  for engine in $engines; do "start_$engine"; done
   # Else a crash-consistent snapshot taken soon loses the copied data directory.
   sync
 }
@@ -72,6 +75,20 @@ lvm_thin() {
   mount_data /dev/vg0/data
 }
 
+# Each logical volume on a disk of its own, so that data and log are two instants unless something makes them one.
+data_and_log() {
+  pvcreate -q -y "$@" >/dev/null
+  vgcreate -q vg0 "$@" >/dev/null
+  lvcreate -q -y -Wn -n data -l 70%PVS vg0 "$1" >/dev/null
+  lvcreate -q -y -Wn -n log -l 70%PVS vg0 "$2" >/dev/null
+  mkfs.xfs -q -L data /dev/vg0/data
+  mkfs.ext4 -q -L log /dev/vg0/log
+  mount_data /dev/vg0/data
+  mkdir -p /log
+  mount -o noatime /dev/vg0/log /log
+  echo "LABEL=log /log auto noatime,nofail,x-systemd.device-timeout=60 0 0" >>/etc/fstab
+}
+
 single() {
   mkfs.xfs -q -L data "$1"
   mount_data "$1"
@@ -85,16 +102,20 @@ mount_data() {
   systemctl daemon-reload
 }
 
-start_database() {
-  local datadir=$1
-  if [[ $datadir != /var/lib/mysql ]]; then
-    cp -a /var/lib/mysql "$datadir"
-    printf '[mariadbd]\ndatadir = %s\n' "$datadir" >/etc/mysql/mariadb.conf.d/95-datadir.cnf
+# The database's files were made with the image; they go to the data, the log to where logs go.
+start_mariadb() {
+  local config=/etc/mysql/mariadb.conf.d/95-lab.cnf
+  echo '[mariadbd]' >"$config"
+  if [[ -n $data ]]; then
+    cp -a /var/lib/mysql "$data/mysql"
+    echo "datadir = $data/mysql" >>"$config"
+  fi
+  if [[ -n $logs ]]; then
+    install -d -o mysql "$logs/mysql"
+    mv "$data"/mysql/ib_logfile0 "$logs/mysql/"
+    printf 'innodb_log_group_home_dir = %s\nlog_bin = %s\n' "$logs/mysql" "$logs/mysql/binlog" >>"$config"
   fi
   systemctl start mariadb
-}
-
-make_schema() {
   mariadb <<'SQL'
 CREATE DATABASE lab;
 USE lab;
@@ -102,6 +123,30 @@ CREATE TABLE entries (id BIGINT PRIMARY KEY, body VARBINARY(4000) NOT NULL) ENGI
 CREATE TABLE accounts (id INT PRIMARY KEY, balance BIGINT NOT NULL) ENGINE=InnoDB;
 INSERT INTO accounts SELECT seq, 10000 FROM seq_1_to_100;
 SQL
+}
+
+start_postgresql() {
+  local directory=$data/postgresql
+  cp -a /var/lib/postgresql/lab "$directory"
+  if [[ -n $logs ]]; then
+    mv "$directory/pg_wal" "$logs/pg_wal"
+    ln -s "$logs/pg_wal" "$directory/pg_wal"
+  fi
+  install -d -o postgres -g postgres /run/postgresql
+  systemd-run --quiet --unit=lab-postgresql --uid=postgres -p Type=notify -p KillMode=mixed \
+    /usr/lib/postgresql/15/bin/postgres -D "$directory"
+  psql -q -v ON_ERROR_STOP=1 lab <<'SQL'
+CREATE TABLE entries (id bigint PRIMARY KEY, body text NOT NULL);
+CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL);
+INSERT INTO accounts SELECT id, 10000 FROM generate_series(1, 100) AS id;
+SQL
+}
+
+# What is acknowledged is on the disk: as careful as the others.
+start_redis() {
+  install -d -o redis -g redis "$data/redis" /run/redis
+  systemd-run --quiet --unit=lab-redis --uid=redis -p Type=notify redis-server --supervised systemd --dir "$data/redis" \
+    --appendonly yes --appendfsync always --save '' --bind 127.0.0.1 --unixsocket /run/redis/redis.sock
 }
 
 main "$@"

@@ -10,7 +10,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 use constant KEPT_FILES => 120;
 
 my ($folder) = @ARGV;
-open my $acks, '>>', '/run/lab/file-acks' or die "acks: $!";
+open my $acks, '>>', '/run/lab/acks-files' or die "acks: $!";
 $acks->autoflush(1);
 mkdir $folder;
 my ($first, $second) = map { open my $file, '>>', "$folder/$_" or die "$_: $!"; $file } qw(A B);

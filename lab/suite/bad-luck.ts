@@ -94,7 +94,7 @@ const CASES: readonly Case[] = [
       await stage.exec(`mariadb -N -e "SELECT ID FROM information_schema.PROCESSLIST WHERE INFO LIKE 'UPDATE lab.slow%'" |
         while read -r id; do mariadb -e "KILL $id"; done`);
       await stage.clean();
-      const acknowledged = await workload.acknowledgements(stage.source.machine, 'db');
+      const acknowledged = await workload.acknowledgements(stage.source.machine, 'mariadb');
       const during = acknowledged.filter(({ ms }) => ms > since * 1000 && ms < until * 1000);
       const pause = workload.longestGapMs(during);
       refute([

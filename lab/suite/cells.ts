@@ -14,6 +14,7 @@ export interface Miss {
 const PROVEN: Miss = { error: undefined, says: '' };
 const NO_LVM: Miss = { error: 'ModeNotPossibleError', says: 'does not lie right on a logical volume' };
 const ARRAY: Miss = { error: 'GradeMissedError', says: 'lies on an array', grade: 'crash' };
+const TWO_INSTANTS: Miss = { error: 'GradeMissedError', says: 'taken moments apart', grade: 'crash' };
 
 /** What is to become of each cell, and why. */
 const CELLS: Record<Topology, Record<QuietMode, Miss>> = {
@@ -23,6 +24,8 @@ const CELLS: Record<Topology, Record<QuietMode, Miss>> = {
   'raid1-ext4': { 'lvm-snapshot': NO_LVM, 'fs-freeze': PROVEN, 'app-only': ARRAY },
   'lvm-striped': { 'lvm-snapshot': PROVEN, 'fs-freeze': PROVEN, 'app-only': ARRAY },
   'lvm-thin': { 'lvm-snapshot': PROVEN, 'fs-freeze': PROVEN, 'app-only': ARRAY },
+  // Data and log on logical volumes of their own: only the frozen file systems make one instant of the two.
+  'data-and-log': { 'lvm-snapshot': TWO_INSTANTS, 'fs-freeze': PROVEN, 'app-only': ARRAY },
   // One disk has no members to tear: a quiet database is enough.
   single: { 'lvm-snapshot': NO_LVM, 'fs-freeze': PROVEN, 'app-only': PROVEN },
   // The root file system is never frozen, or the SSM agent could not be told to thaw it.

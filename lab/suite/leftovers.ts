@@ -2,7 +2,8 @@ import type { GuestHost } from '../guest-host.ts';
 import type { Topology } from '../workload.ts';
 
 /** Where a topology's data is mounted. */
-export const mountOf = (topology: Topology): string => (topology === 'root' ? '/' : '/data');
+export const mountsOf = (topology: Topology): string[] =>
+  topology === 'root' ? ['/'] : ['/data', ...(topology === 'data-and-log' ? ['/log'] : [])];
 
 /**
  * What a freeze has left behind on a host: blocked writes, a held database, units, processes, files, LVM snapshots.

@@ -82,7 +82,7 @@ export const hosts: readonly Case[] = [
   {
     name: 'lease runs out before the set is there, mode lvm-snapshot',
     async run(stage) {
-      const held = await stage.freeze({ mode: 'lvm-snapshot', lease: 25 });
+      const held = await stage.freeze({ mode: 'lvm-snapshot', lease: 50 });
       await stage.released(held);
       return stage.proves(held, { thawedBy: 'lease', grade: 'crash' });
     },

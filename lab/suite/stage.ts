@@ -160,9 +160,10 @@ export class Stage {
   /** What the host has to say of the last freeze. */
   testimony(): Promise<string> {
     return this.exec(
-      `cd /run/freezeframe 2>/dev/null || exit 0
+      `set +e
+      cd /run/freezeframe 2>/dev/null || exit 0
       for file in active/journal $(ls -td receipts/* answers/* | head -n 2); do echo "$file:"; cat "$file"; done
-      journalctl --no-pager -n 15 -o cat -u 'freezeframe-*'`,
+      journalctl --no-pager -n 25 -o short-monotonic -u 'freezeframe-*'`,
       { mayFail: true },
     );
   }
@@ -172,8 +173,8 @@ export class Stage {
     this.documents.systemd = true;
     await this.exec(RECOVER.replace('NOW', `${(Date.now() / 1000).toFixed(3)}`), { mayFail: true, timeoutMs: 180_000 });
     if (!this.host.online) await this.host.startAgent();
-    const stopped = await this.exec('for w in db files; do systemctl -q is-active lab-writer-$w || echo $w; done');
-    const writers = stopped.split('\n').filter((name) => name === 'db' || name === 'files');
+    const stopped = await this.exec('for w in mariadb files; do systemctl -q is-active lab-writer-$w || echo $w; done');
+    const writers = stopped.split('\n').filter((name) => name === 'mariadb' || name === 'files');
     await workload.startWriters(this.source.machine, 'raid0-lvm-xfs', writers);
   }
 }

@@ -8,6 +8,7 @@ main() {
   install_agents "$root" "$files"
   quiet_units "$root"
   set_up_mariadb "$root" "$files"
+  set_up_postgresql "$root" "$files"
   set_up_host "$root"
 }
 
@@ -25,7 +26,7 @@ install_agents() {
 # Under emulation every unit costs real seconds of boot, and none of these has anything to do in the lab.
 quiet_units() {
   local root=$1
-  chroot "$root" systemctl --quiet disable mariadb.service
+  chroot "$root" systemctl --quiet disable mariadb.service postgresql.service redis-server.service
   chroot "$root" systemctl --quiet mask \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
     fstrim.timer logrotate.timer mdadm-shutdown.service mdcheck_start.timer mdcheck_continue.timer \
@@ -47,6 +48,17 @@ set_up_mariadb() {
   find "$root/var/lib/mysql" -mindepth 1 -delete
   chroot "$root" mariadb-install-db --user=mysql --datadir=/var/lib/mysql --skip-test-db --skip-name-resolve \
     --auth-root-authentication-method=socket --force >&2
+}
+
+# A small cluster of the lab's own, with a role for root, made without ever starting a server in the build.
+set_up_postgresql() {
+  local root=$1 files=$2 data=/var/lib/postgresql/lab bin=/usr/lib/postgresql/15/bin
+  chroot "$root" pg_dropcluster 15 main
+  chroot "$root" runuser -u postgres -- "$bin/initdb" -D "$data" --wal-segsize=4 --data-checksums --auth=peer \
+    --locale=C.UTF-8 >&2
+  cat "$files/postgresql.conf" >>"$root$data/postgresql.conf"
+  printf '%s\n' 'CREATE ROLE root SUPERUSER LOGIN;' 'CREATE DATABASE lab;' |
+    chroot "$root" runuser -u postgres -- "$bin/postgres" --single -D "$data" postgres >&2
 }
 
 set_up_host() {

@@ -298,7 +298,15 @@ redis_say() {
 }
 
 # Sets REPLY to a field of INFO as session S has it; an old server that lacks it says nothing.
-redis_info() { redis_say "$1" 2 INFO && redis_field "$2" "$CLIENT_SAID"; }
+redis_info() {
+  local section=persistence
+  # Only the section that the field is in: the whole is two hundred lines, read while writers wait.
+  case $2 in
+    run_id) section=server ;;
+    *repl*) section=replication ;;
+  esac
+  redis_say "$1" 2 "INFO $section" && redis_field "$2" "$CLIENT_SAID"
+}
 
 # Sets REPLY to a field of INFO.
 redis_field() {

@@ -8,7 +8,7 @@ use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
 use constant KEPT_ENTRIES => 500;
 
-open my $acks, '>>', '/run/lab/acks' or die "acks: $!";
+open my $acks, '>>', '/run/lab/acks-mariadb' or die "acks: $!";
 $acks->autoflush(1);
 while (1) {
     eval { work(connect_database()) };
