@@ -14,7 +14,7 @@ export interface Miss {
 const PROVEN: Miss = { error: undefined, says: '' };
 const NO_LVM: Miss = { error: 'ModeNotPossibleError', says: 'does not lie right on a logical volume' };
 const ARRAY: Miss = { error: 'GradeMissedError', says: 'lies on an array', grade: 'crash' };
-const TWO_INSTANTS: Miss = { error: 'GradeMissedError', says: 'taken moments apart', grade: 'crash' };
+const TWO_INSTANTS: Miss = { error: 'GradeMissedError', says: 'no lock of MariaDB', grade: 'crash' };
 
 /** What is to become of each cell, and why. */
 const CELLS: Record<Topology, Record<QuietMode, Miss>> = {
