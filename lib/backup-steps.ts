@@ -1,6 +1,15 @@
 import { Construct } from 'constructs';
 import type { HostDocuments } from './host-documents.ts';
-import { mayDeleteSets, mayLabelSets, mayLockSets, mayLook, mayPin, mayRun, mayTakeSets } from './permissions.ts';
+import {
+  mayDeleteSets,
+  mayLabelSets,
+  mayLockSets,
+  mayLook,
+  mayPin,
+  mayRun,
+  mayRunVss,
+  mayTakeSets,
+} from './permissions.ts';
 import { StepFunction } from './step-function.ts';
 
 export interface BackupStepsProps {
@@ -14,6 +23,8 @@ export class BackupSteps extends Construct {
   readonly createSnapshots = new StepFunction(this, 'CreateSnapshots', { name: 'create-snapshots' });
   readonly freeze = new StepFunction(this, 'Freeze', { name: 'freeze' });
   readonly thaw = new StepFunction(this, 'Thaw', { name: 'thaw' });
+  readonly snapshotWithVss = new StepFunction(this, 'SnapshotWithVss', { name: 'snapshot-with-vss' });
+  readonly checkVss = new StepFunction(this, 'CheckVss', { name: 'check-vss' });
   readonly grade = new StepFunction(this, 'Grade', { name: 'grade' });
   readonly lock = new StepFunction(this, 'Lock', { name: 'lock' });
   readonly checkSnapshots = new StepFunction(this, 'CheckSnapshots', { name: 'check-snapshots' });
@@ -23,14 +34,17 @@ export class BackupSteps extends Construct {
     super(scope, id);
 
     mayLook(this.inspectHost, 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ssm:DescribeInstanceInformation');
-    mayPin(this.inspectHost, documents.forInspect, documents.forFreeze, documents.forThaw);
-    mayRun(this.inspectHost, documents.forInspect);
+    mayPin(this.inspectHost, documents.forInspect, documents.forInspectWindows, documents.forFreeze, documents.forThaw);
+    mayRun(this.inspectHost, documents.forInspect, documents.forInspectWindows);
 
     mayLook(this.createSnapshots, 'ec2:DescribeSnapshots', 'ec2:DescribeVolumes');
     mayTakeSets(this.createSnapshots);
 
     mayRun(this.freeze, documents.forFreeze);
     mayRun(this.thaw, documents.forThaw);
+
+    mayRunVss(this.snapshotWithVss);
+    mayLook(this.checkVss, 'ssm:ListCommandInvocations', 'ec2:DescribeSnapshots');
 
     // Whatever bears the run's tag: a set whose answer was lost is found here, and not leaked.
     mayLook(this.grade, 'ec2:DescribeSnapshots');

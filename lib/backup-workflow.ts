@@ -7,7 +7,7 @@ import { BACKUP, STATES } from '../lambdas/shared/names.ts';
 import { acknowledgeWildcard } from './acknowledge.ts';
 import type { BackupSteps } from './backup-steps.ts';
 import type { Receipts } from './receipts.ts';
-import { HARMLESS, THROTTLED, UNTIL_TAKEN, UNTIL_THAWED } from './retries.ts';
+import { HARMLESS, NOT_ACCEPTED, THROTTLED, UNTIL_TAKEN, UNTIL_THAWED } from './retries.ts';
 import { StepFunction } from './step-function.ts';
 import { acknowledgeMachine, loggedIn, stepTask } from './workflow-parts.ts';
 
@@ -52,6 +52,19 @@ export class BackupWorkflow extends Construct {
     // Whatever happened. Brings back the host's receipt.
     const thaw = stepTask(this, STATES.thaw, steps.thaw, { resultPath: '$.thawed' }).addRetry(UNTIL_THAWED);
 
+    // On Windows, VSS freezes, takes and thaws by itself in ten seconds at most: nothing is held while it is waited for.
+    // What it leaves is found by its tag.
+    const snapshotWithVss = stepTask(this, STATES.snapshotWithVss, steps.snapshotWithVss, {
+      resultPath: '$.vssCommand',
+    }).addRetry(NOT_ACCEPTED);
+    const waitForVss = new sfn.Wait(this, 'Wait for VSS', {
+      time: sfn.WaitTime.secondsPath('$.vssCommand.waitSeconds'),
+    });
+    const checkVss = stepTask(this, STATES.checkVss, steps.checkVss, { resultPath: '$.vssCommand' }).addRetry(
+      THROTTLED,
+    );
+    const takenByVss = new sfn.Choice(this, 'Has VSS taken the set?');
+
     const setTaken = new sfn.Choice(this, 'Was a set taken?');
 
     // A set that proves nothing but its one point in time is better than none.
@@ -85,12 +98,23 @@ export class BackupWorkflow extends Construct {
 
     // The flow.
     inspectHost.next(rehearse).next(anythingToFreeze);
-    anythingToFreeze.when(sfn.Condition.stringEquals('$.mode', 'crash'), createUnfrozen).otherwise(freeze);
+    anythingToFreeze
+      .when(sfn.Condition.stringEquals('$.mode', 'crash'), createUnfrozen)
+      .when(sfn.Condition.stringEquals('$.mode', 'vss'), snapshotWithVss)
+      .otherwise(freeze);
 
     // The frozen window: two tasks, and every way out of them is Thaw.
     caughtBy(thaw, '$.error', freeze, createSnapshots);
     freeze.next(createSnapshots).next(thaw).next(setTaken);
     caughtBy(setTaken, '$.thawError', thaw);
+
+    // No set of VSS's, or one that it does not vouch for: the policy decides what is taken instead.
+    snapshotWithVss.next(waitForVss).next(checkVss).next(takenByVss);
+    caughtBy(setTaken, '$.error', snapshotWithVss, checkVss);
+    takenByVss
+      .when(sfn.Condition.stringEquals('$.vssCommand.outcome', 'taken'), grade)
+      .when(sfn.Condition.stringEquals('$.vssCommand.outcome', 'again'), snapshotWithVss)
+      .otherwise(waitForVss);
 
     setTaken
       .when(sfn.Condition.isPresent('$.snapshots'), grade)

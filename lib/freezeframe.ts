@@ -9,6 +9,7 @@ import { Receipts } from './receipts.ts';
 import { RestoreSteps } from './restore-steps.ts';
 import { RestoreWorkflow } from './restore-workflow.ts';
 import { ThawRescue } from './thaw-rescue.ts';
+import { VssInstancePolicy } from './vss-instance-policy.ts';
 
 export interface FreezeframeProps {
   /** From `parsePlan`. */
@@ -18,6 +19,8 @@ export interface FreezeframeProps {
 /** The whole of Freezeframe, in the order that things flow: what runs on the hosts, what steers it, what is kept. */
 export class Freezeframe extends Construct {
   readonly documents: HostDocuments;
+  /** For the roles of Windows instances. */
+  readonly vssInstancePolicy: VssInstancePolicy;
   readonly receipts: Receipts;
   readonly backup: BackupWorkflow;
   readonly rescue: ThawRescue;
@@ -26,6 +29,7 @@ export class Freezeframe extends Construct {
   constructor(scope: Construct, id: string, { plan }: FreezeframeProps) {
     super(scope, id);
     this.documents = new HostDocuments(this, 'Documents');
+    this.vssInstancePolicy = new VssInstancePolicy(this, 'VssInstance');
     this.receipts = new Receipts(this, 'Receipts');
     const steps = new BackupSteps(this, 'Steps', { documents: this.documents });
     this.backup = new BackupWorkflow(this, 'Backup', {

@@ -7,6 +7,9 @@ export const FUNCTIONS = {
   // The longest lease is 300 s; the function itself gives up when its run's lease is too short to go on.
   freeze: { timeoutSeconds: 330 },
   thaw: { timeoutSeconds: 90 },
+  // Waits before the second try.
+  'snapshot-with-vss': { timeoutSeconds: 60 },
+  'check-vss': { timeoutSeconds: 60 },
   grade: { timeoutSeconds: 60 },
   // A set of 128 at 5 a second and account.
   lock: { timeoutSeconds: 120 },

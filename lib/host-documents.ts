@@ -1,8 +1,9 @@
 import type { CfnTag } from 'aws-cdk-lib';
 import * as ssm from 'aws-cdk-lib/aws-ssm';
 import { Construct } from 'constructs';
-import { DLM_DOCUMENT, DOCUMENTS } from '../lambdas/shared/names.ts';
+import { DLM_DOCUMENT, DOCUMENTS, INSPECT_WINDOWS } from '../lambdas/shared/names.ts';
 import { type DocumentNoun, renderDocuments } from './documents.ts';
+import { renderInspectWindows } from './windows-document.ts';
 
 /**
  * The SSM documents that run on the hosts. Their names are fixed and a change makes a new version, so that a run that
@@ -10,6 +11,7 @@ import { type DocumentNoun, renderDocuments } from './documents.ts';
  */
 export class HostDocuments extends Construct {
   readonly forInspect: ssm.CfnDocument;
+  readonly forInspectWindows: ssm.CfnDocument;
   readonly forFreeze: ssm.CfnDocument;
   readonly forThaw: ssm.CfnDocument;
   readonly forRestore: ssm.CfnDocument;
@@ -17,17 +19,20 @@ export class HostDocuments extends Construct {
   constructor(scope: Construct, id: string) {
     super(scope, id);
     const contents = renderDocuments();
-    const document = (constructId: string, noun: DocumentNoun, tags?: CfnTag[]) =>
+    const put = (constructId: string, name: string, content: object, tags?: CfnTag[]) =>
       new ssm.CfnDocument(this, constructId, {
-        name: noun === 'dlm' ? DLM_DOCUMENT : DOCUMENTS[noun],
+        name,
         documentType: 'Command',
         documentFormat: 'JSON',
         targetType: '/AWS::EC2::Instance',
         updateMethod: 'NewVersion',
-        content: contents[noun],
+        content,
         ...(tags && { tags }),
       });
+    const document = (constructId: string, noun: DocumentNoun, tags?: CfnTag[]) =>
+      put(constructId, noun === 'dlm' ? DLM_DOCUMENT : DOCUMENTS[noun], contents[noun], tags);
     this.forInspect = document('Inspect', 'inspect');
+    this.forInspectWindows = put('InspectWindows', INSPECT_WINDOWS, renderInspectWindows());
     this.forFreeze = document('Freeze', 'freeze');
     this.forThaw = document('Thaw', 'thaw');
     this.forRestore = document('Restore', 'restore');

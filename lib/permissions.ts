@@ -3,7 +3,7 @@ import { ArnFormat, Stack } from 'aws-cdk-lib';
 import type * as ssm from 'aws-cdk-lib/aws-ssm';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
-import { RESTORE_TAGS, SET_TAGS, UNPROVEN, USER_TAGS } from '../lambdas/shared/names.ts';
+import { RESTORE_TAGS, SET_TAGS, UNPROVEN, USER_TAGS, VSS_DOCUMENTS } from '../lambdas/shared/names.ts';
 import type { StepFunction } from './step-function.ts';
 
 /** Matches any value of a tag, but not its absence. */
@@ -24,9 +24,27 @@ export function mayPin(step: StepFunction, ...documents: ssm.CfnDocument[]): voi
   step.may({ actions: ['ssm:DescribeDocument'], resources: documents.map(documentArn) });
 }
 
-/** Run this document on instances that bear the policy tag, and read what came of it. */
-export function mayRun(step: StepFunction, document: ssm.CfnDocument): void {
-  step.may({ actions: ['ssm:SendCommand'], resources: [documentArn(document)] });
+/** Run these documents on instances that bear the policy tag, and read what came of it. */
+export function mayRun(step: StepFunction, ...documents: ssm.CfnDocument[]): void {
+  step.may({ actions: ['ssm:SendCommand'], resources: documents.map(documentArn) });
+  maySendToTagged(step);
+  mayLook(step, 'ssm:GetCommandInvocation');
+}
+
+/** Run AWS's own documents for VSS on instances that bear the policy tag. */
+export function mayRunVss(step: StepFunction): void {
+  step.may({
+    actions: ['ssm:SendCommand'],
+    // Whether the ARN of a document of AWS's names an account is written in both ways; nobody else may take such a name.
+    resources: Object.values(VSS_DOCUMENTS).map((name) =>
+      Stack.of(step).formatArn({ service: 'ssm', account: '*', resource: 'document', resourceName: name }),
+    ),
+    because: "AWS's own documents; names that begin with AWS are reserved to it.",
+  });
+  maySendToTagged(step);
+}
+
+function maySendToTagged(step: StepFunction): void {
   // A statement of its own: a document bears no such tag.
   step.may({
     actions: ['ssm:SendCommand'],
@@ -34,7 +52,6 @@ export function mayRun(step: StepFunction, document: ssm.CfnDocument): void {
     conditions: { StringLike: { [`ssm:resourceTag/${USER_TAGS.policy}`]: PRESENT } },
     because: TAGGED_INSTANCES,
   });
-  mayLook(step, 'ssm:GetCommandInvocation');
 }
 
 /** Take a set of an instance that bears the policy tag: under our own tags, and as unproven. */

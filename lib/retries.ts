@@ -25,6 +25,9 @@ export const THROTTLED: RetryProps = {
   jitterStrategy: JitterType.FULL,
 };
 
+/** The request was refused before it had any effect: one that may have had must not be sent twice. Waits 90 s at most. */
+export const NOT_ACCEPTED: RetryProps = { ...THROTTLED, errors: ['ThrottledError', 'Lambda.TooManyRequestsException'] };
+
 /**
  * EC2 takes a snapshot of a volume every 15 s, and a set whose answer was lost shows up late: the function looks for it
  * before it asks for another. 5 + 10 + 20 + 30 + 30 s: waits 95 s.

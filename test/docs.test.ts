@@ -7,7 +7,20 @@ import * as budget from '../lambdas/shared/budget.ts';
 import { DOCUMENT_PARAMETERS, HOST_ERRORS, PARAMETER_PATTERNS } from '../lambdas/shared/contracts.ts';
 import * as errors from '../lambdas/shared/errors.ts';
 
-import { BACKUP, DOCUMENTS, GRADES, MODES, STATES, THAW_RESCUE, USER_TAGS } from '../lambdas/shared/names.ts';
+import {
+  BACKUP,
+  DOCUMENTS,
+  GRADES,
+  INSPECT_WINDOWS,
+  MODES,
+  STATES,
+  THAW_RESCUE,
+  USER_TAGS,
+  VSS_DOCUMENTS,
+  VSS_INSTANCE_POLICY,
+  VSS_TAGS,
+  WINDOWS_MODES,
+} from '../lambdas/shared/names.ts';
 import { PlanError, parsePlan } from '../lib/plan.ts';
 import {
   DOUBLE,
@@ -187,6 +200,26 @@ describe('a number or a list that the pages repeat is the code’s', () => {
     const page = text('ssm-documents/README.md');
     for (const path of list.split(/\s+/)) assert.ok(page.includes(`\`${path}\``), path);
   });
+});
+
+describe('the page of Windows', () => {
+  const page = 'docs/windows.md';
+
+  it('has a row for every error of its own, and for no other', () => {
+    const own = matches('lambdas/shared/errors.ts', /export const ((?:Vss|ExcludeNotPossible)\w*Error)/g);
+    const faults = matches('lambdas/inspect-host/choose-vss.ts', /^ {6}'([A-Z]\w+)',$/gm).map((code) => `${code}Error`);
+    assert.ok(own.length > 3 && faults.length > 3);
+    assert.deepEqual(column(page, 'Error').sort(), [...own, ...faults].sort());
+  });
+
+  it('names the documents, tags and policy of the code', () => {
+    for (const name of [...Object.values(VSS_DOCUMENTS), INSPECT_WINDOWS, VSS_INSTANCE_POLICY, VSS_TAGS.consistent]) {
+      assert.ok(text(page).includes(`\`${name}`), name);
+    }
+  });
+
+  it('has a mode for every one that the tag takes', () =>
+    assert.ok(says(page, `\`freezeframe:mode\` may be \`auto\`, \`${WINDOWS_MODES.join('` or `')}\``)));
 });
 
 describe('the host contract', () => {

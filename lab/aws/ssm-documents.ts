@@ -22,6 +22,16 @@ export class Documents {
 
   /** Adds a version and makes it the default one, which is what NewVersion does. */
   put(name: string, content: CommandDocument): DocumentVersion {
+    if (/^(aws|amazon|amzn)/i.test(name)) throw new AwsError('InvalidDocumentContent', `${name}: the name is reserved`);
+    return this.#add(name, content);
+  }
+
+  /** A document of AWS's own, which is there in every account. */
+  putOwned(name: string, content: CommandDocument): DocumentVersion {
+    return this.#add(name, content);
+  }
+
+  #add(name: string, content: CommandDocument): DocumentVersion {
     const text = JSON.stringify(content);
     if (Buffer.byteLength(text) > MOST_BYTES) throw new AwsError('MaxDocumentSizeExceeded', `${name} exceeds 64 KB`);
     checkDocument(name, content);
@@ -135,11 +145,12 @@ export interface DocumentStep {
 /** What the service or the agent would choke on; found here, it names the field. */
 function checkDocument(name: string, { schemaVersion, parameters = {}, mainSteps }: CommandDocument): void {
   const refuse = (why: string) => new AwsError('InvalidDocumentContent', `${name}: ${why}`);
-  if (/^(aws|amazon|amzn)/i.test(name)) throw refuse('the name is reserved');
   if (schemaVersion !== '2.2') throw refuse(`schemaVersion '${schemaVersion}', the lab plays 2.2`);
   const [step, ...more] = mainSteps ?? [];
   if (!step || more.length) throw refuse('the lab plays documents of exactly one step');
-  if (step.action !== 'aws:runShellScript') throw refuse(`the lab does not play action '${step.action}'`);
+  if (!['aws:runShellScript', 'aws:runPowerShellScript'].includes(step.action)) {
+    throw refuse(`the lab does not play action '${step.action}'`);
+  }
   for (const [key, parameter] of Object.entries(parameters)) {
     // The agent turns any other name into the text "null".
     if (!/^[a-zA-Z0-9]+$/.test(key)) throw refuse(`parameter '${key}' must be of letters and digits`);

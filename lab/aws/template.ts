@@ -41,6 +41,8 @@ export interface Stack {
   readonly buckets: { name: string }[];
   readonly topics: { name: string; arn: string }[];
   readonly roles: RoleResource[];
+  /** Managed policies that the stack offers. */
+  readonly managedPolicies: { name: string; document: PolicyDocument }[];
   readonly rules: RuleResource[];
   readonly schedules: { name: string; expression: string; timeZone: string; target: RuleTarget }[];
   readonly alarms: AlarmResource[];
@@ -184,6 +186,10 @@ class Reader {
       buckets: this.#all('AWS::S3::Bucket').map((id) => ({ name: this.#name(id) })),
       topics: this.#all('AWS::SNS::Topic').map((id) => ({ name: this.#name(id), arn: this.#arn(id) })),
       roles: this.#all('AWS::IAM::Role').map((id) => this.#role(id)),
+      managedPolicies: this.#all('AWS::IAM::ManagedPolicy').map((id) => {
+        const { ManagedPolicyName, PolicyDocument: document } = this.#properties(id);
+        return { name: String(ManagedPolicyName), document: document as PolicyDocument };
+      }),
       rules: this.#all('AWS::Events::Rule').map((id) => this.#rule(id)),
       schedules: this.#all('AWS::Scheduler::Schedule').map((id) => {
         const { ScheduleExpression, ScheduleExpressionTimezone, Target } = this.#properties(id);

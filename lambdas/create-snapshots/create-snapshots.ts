@@ -11,6 +11,7 @@ import {
   SnapshotTooSoonError,
   TooManyTagsError,
 } from '../shared/errors.ts';
+import { isWhole, requestsOf } from '../shared/found-set.ts';
 import { type Rehearsal, rehearse, type SeenSnapshot } from './rehearse.ts';
 import { snapshotRequest } from './snapshot-request.ts';
 
@@ -114,16 +115,16 @@ const asSet = (snapshots: readonly { snapshotId: string; volumeId: string; start
 const LOOK_EVERY_MS = 500;
 
 /**
- * The run's set by its tag, once every volume shows in it: EC2 shows new snapshots one after another. Not to be able to
+ * The run's set by its tag, once every volume shows in it: EC2 shows new snapshots one after another, and what VSS has
+ * begun and given up may lie beside it. Not to be able to
  * look is not the same as to find nothing.
  */
 const lookUp = async (run: Run, ebs: Ebs, clock: Clock, until: number): Promise<Found | undefined> => {
   for (;;) {
     let failed: unknown;
     try {
-      const seen = (await ebs.ofRun(run.run)).filter((snapshot) => snapshot.state !== 'error');
-      const volumes = new Set(seen.map((snapshot) => snapshot.volumeId));
-      if (run.volumes.every(({ volumeId }) => volumes.has(volumeId))) return asSet(seen);
+      const whole = requestsOf(await ebs.ofRun(run.run)).find((members) => isWhole(members, run.volumes));
+      if (whole) return asSet(whole);
     } catch (error) {
       if (!isPassing(error)) throw error;
       failed = error;

@@ -1,23 +1,14 @@
 import type { CreateSnapshotsRequest } from '@aws-sdk/client-ec2';
 import type { CreateSnapshotsInput } from '../shared/contracts.ts';
-import { SET_TAGS, UNPROVEN } from '../shared/names.ts';
+import { tagsAtCreation } from '../shared/tags-at-creation.ts';
 
 /**
- * The one request of a run; Rehearse sends the very same as a DryRun. Tags travel in it, so that no snapshot exists
- * without them. Tags of the volumes are not copied: one of the user's that bears a name of ours would clash, and where
- * that shows is inside the frozen window.
+ * The one request of a run; Rehearse sends the very same as a DryRun. Tags of the volumes are not copied: one of the
+ * user's that bears a name of ours would clash, and where that shows is inside the frozen window.
  */
 export const snapshotRequest = ({ act, run }: CreateSnapshotsInput): CreateSnapshotsRequest => {
   const mode = act === 'unfrozen' ? 'crash' : run.mode;
-  const tags = {
-    [SET_TAGS.set]: run.run,
-    [SET_TAGS.run]: run.run,
-    [SET_TAGS.policy]: run.policy.name,
-    [SET_TAGS.instance]: run.instanceId,
-    [SET_TAGS.grade]: UNPROVEN,
-    [SET_TAGS.mode]: mode,
-    [SET_TAGS.members]: String(run.volumes.length),
-  };
+  const tags = tagsAtCreation(run, mode);
   return {
     Description: `Freezeframe ${run.policy.name} of ${run.instanceId}, run ${run.run}, ${mode}`,
     InstanceSpecification: {

@@ -6,7 +6,7 @@ import { type Catalogue, type FoundSet, findSet, labelSet } from './label-set.ts
 /** Finds the run's set, grades it, labels it, and says how the run is to end. */
 export const gradeRun = async (input: GradeInput, catalogue: Catalogue, clock: Clock): Promise<Graded> => {
   const found = await findSet(input, catalogue, clock);
-  const verdict = grade(input, found.set);
+  const verdict = grade(input, found.set, found.consistent);
   const members = found.set?.snapshots.map(({ snapshotId }) => snapshotId) ?? [];
   const error = errorOf(input, verdict);
   const evidence = evidenceOf(input, found, verdict, error);
@@ -55,6 +55,7 @@ const evidenceOf = (
   },
   windowMs: verdict.windowMs,
   error: error ?? null,
+  ...(input.vssCommand && { vss: input.vssCommand }),
 });
 
 /** A small incremental snapshot is there in less. */

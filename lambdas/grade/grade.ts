@@ -5,7 +5,7 @@
 import type { CaughtError, GradeInput, Receipt, TakenSet, Verdict } from '../shared/contracts.ts';
 import { appName, freezable, homesOf, lvsOf, quietAloneSuffices } from '../shared/coverage.ts';
 import { GRADE_MISSED } from '../shared/errors.ts';
-import { GRADES, type GradeName, type Mode, reaches } from '../shared/names.ts';
+import { GRADES, type GradeName, type LinuxMode, reaches, VSS_TAGS } from '../shared/names.ts';
 
 interface Miss {
   /** The best grade that is still possible; null: none. */
@@ -13,8 +13,13 @@ interface Miss {
   reason: string;
 }
 
-export const grade = (input: GradeInput, set: TakenSet | undefined): Verdict => {
-  const misses = missesOf(input, set);
+/** `consistent`: snapshots that VSS has vouched for. */
+export const grade = (
+  input: GradeInput,
+  set: TakenSet | undefined,
+  consistent: ReadonlySet<string> = new Set(),
+): Verdict => {
+  const misses = missesOf(input, set, consistent);
   const earned = misses.reduce<GradeName | null>((least, { atMost }) => lower(least, atMost), 'application');
   const { grade: wanted, onDowngrade } = input.policy;
   const reached = earned !== null && reaches(earned, wanted);
@@ -61,11 +66,12 @@ const windowOf = (receipt: Receipt | null): number | null =>
     ? Math.round((receipt.releasedAt - receipt.stalledAt) * 1_000)
     : null;
 
-const missesOf = (input: GradeInput, set: TakenSet | undefined): Miss[] => {
+const missesOf = (input: GradeInput, set: TakenSet | undefined, consistent: ReadonlySet<string>): Miss[] => {
   const incomplete = missesOfSet(input, set);
   if (!set || incomplete.length > 0) return incomplete;
   // One CreateSnapshots call is one point in time, so a whole set is crash-consistent at the least.
   if (input.mode === 'crash') return [atMost('crash', 'nothing was quieted: the mode was crash')];
+  if (input.mode === 'vss') return missesOfVss(input, set, consistent);
   const unheld = missesOfHolding(input, set);
   const receipt = input.thawed?.receipt;
   if (!receipt) return unheld;
@@ -78,6 +84,37 @@ const missesOfSet = ({ volumes }: GradeInput, set: TakenSet | undefined): Miss[]
   return volumes
     .filter(({ volumeId }) => !taken.has(volumeId))
     .map(({ volumeId, device }) => ({ atMost: null, reason: `${volumeId} (${device}) is missing in the set` }));
+};
+
+// ------------------------------------------------------------------------------------------------------ Windows and VSS
+
+/**
+ * VSS froze and thawed by itself, and put its mark on a snapshot only when all had gone well; how the command ended says
+ * nothing. The set is whole and of one request, so without the marks it is what any such set is.
+ */
+const missesOfVss = (
+  { topology, volumes, error }: GradeInput,
+  set: TakenSet,
+  consistent: ReadonlySet<string>,
+): Miss[] => {
+  const unmarked = set.snapshots.filter(({ snapshotId }) => !consistent.has(snapshotId));
+  if (unmarked.length === set.snapshots.length) {
+    return [atMost('crash', error ? 'VSS did not take the set' : `no snapshot bears the tag ${VSS_TAGS.consistent}`)];
+  }
+  return [
+    ...unmarked.map(({ snapshotId, volumeId }) =>
+      atMost(
+        'crash',
+        `${snapshotId} of ${volumeId} (${volumes.find((each) => each.volumeId === volumeId)?.device}) lacks the tag ${VSS_TAGS.consistent}: VSS does not vouch for it`,
+      ),
+    ),
+    ...(topology.apps.length === 0
+      ? [atMost('filesystem', 'no application was found that VSS could have quieted')]
+      : []),
+    ...topology.apps
+      .filter((app) => !app.ready)
+      .map((app) => atMost('filesystem', `${appName(app)} was not quieted: ${app.problem}`)),
+  ];
 };
 
 // ---------------------------------------------------------------------------- the freeze held while the set was taken
@@ -125,7 +162,7 @@ const thawedEarly = ({ thawedBy, leaseSeconds }: Receipt): string =>
 
 // ------------------------------------------------------------------------------------------ what each mode has to show
 
-const MISSES_OF_MODE: Record<Exclude<Mode, 'crash'>, (input: GradeInput, receipt: Receipt) => Miss[]> = {
+const MISSES_OF_MODE: Record<Exclude<LinuxMode, 'crash'>, (input: GradeInput, receipt: Receipt) => Miss[]> = {
   'fs-freeze': ({ topology }, receipt) => {
     const filesystems = freezable(topology);
     if (filesystems.length === 0) return [atMost('crash', 'there is no file system that may be frozen')];

@@ -2,14 +2,8 @@ import { LOOKUP_MS } from '../shared/budget.ts';
 import { hashOf } from '../shared/canonical.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { GradeInput, TakenSet, Verdict } from '../shared/contracts.ts';
+import { isConsistent, isWhole, requestsOf, type SeenSnapshot } from '../shared/found-set.ts';
 import { SET_TAGS, UNPROVEN } from '../shared/names.ts';
-
-interface SeenSnapshot {
-  snapshotId: string;
-  volumeId: string;
-  startTime: string;
-  state: string;
-}
 
 /** The catalogue of sets: the tags of their snapshots. */
 export interface Catalogue {
@@ -19,6 +13,8 @@ export interface Catalogue {
 
 export interface FoundSet {
   set: TakenSet | undefined;
+  /** Snapshots that VSS has vouched for. */
+  consistent: ReadonlySet<string>;
   /** Snapshots of this run that are no part of the set: of a request whose answer was lost. */
   strays: string[];
 }
@@ -30,7 +26,7 @@ const LOOK_EVERY_MS = 1_000;
  * heard of it: it can't be proven to have been taken while the host was frozen, but it is not leaked either.
  */
 export const findSet = async (
-  { run, volumes, snapshots, error, unfrozenError }: GradeInput,
+  { run, mode, volumes, snapshots, error, unfrozenError }: GradeInput,
   { ofRun }: Pick<Catalogue, 'ofRun'>,
   clock: Clock,
 ): Promise<FoundSet> => {
@@ -41,18 +37,22 @@ export const findSet = async (
     await clock.sleep(LOOK_EVERY_MS);
     seen = await ofRun(run);
   }
-  const set = snapshots ?? adopted(seen, volumes.length);
+  const set = snapshots ?? adopted(seen, volumes);
   const members = new Set(set?.snapshots.map(({ snapshotId }) => snapshotId));
-  return { set, strays: seen.map(({ snapshotId }) => snapshotId).filter((id) => !members.has(id)) };
+  return {
+    set,
+    consistent: new Set(mode === 'vss' ? seen.filter(isConsistent).map(({ snapshotId }) => snapshotId) : []),
+    strays: seen.map(({ snapshotId }) => snapshotId).filter((id) => !members.has(id)),
+  };
 };
 
-/** One request's snapshots share their start time; of several such sets, the first whole one. */
-const adopted = (seen: readonly SeenSnapshot[], size: number): TakenSet | undefined => {
-  const starts = Object.entries(Object.groupBy(seen, ({ startTime }) => startTime)).sort(([a], [b]) =>
-    a.localeCompare(b),
-  );
-  const [startTime, snapshots = []] = starts.find(([, members]) => members?.length === size) ?? starts[0] ?? [];
-  if (startTime === undefined) return undefined;
+/** Of several requests' sets a whole one that VSS vouches for, else the first whole one. */
+const adopted = (seen: readonly SeenSnapshot[], volumes: GradeInput['volumes']): TakenSet | undefined => {
+  const requests = requestsOf(seen);
+  const whole = requests.filter((members) => isWhole(members, volumes));
+  const snapshots = whole.find((members) => members.every(isConsistent)) ?? whole[0] ?? requests[0];
+  const startTime = snapshots?.[0]?.startTime;
+  if (!snapshots || startTime === undefined) return undefined;
   return {
     startTime,
     snapshots: snapshots.map(({ snapshotId, volumeId }) => ({ snapshotId, volumeId })),

@@ -13,7 +13,7 @@ export interface Agent {
  */
 const OLDEST_AGENT = '3.1.338.0';
 
-export const refuseAgent = (instanceId: string, agent: Agent | undefined): void => {
+export const refuseAgent = (instanceId: string, agent: Agent | undefined, expected: 'Linux' | 'Windows'): void => {
   if (!agent) {
     throw new AgentMissingError(
       `SSM does not know ${instanceId}: install amazon-ssm-agent, give the instance a role with AmazonSSMManagedInstanceCore, and a way to the SSM endpoints`,
@@ -25,17 +25,20 @@ export const refuseAgent = (instanceId: string, agent: Agent | undefined): void 
       `the SSM agent of ${instanceId} is ${agent.ping}; on the host: systemctl restart amazon-ssm-agent, then look at its log`,
     );
   }
-  if (agent.platform !== 'Linux') {
-    throw new UnsupportedPlatformError(`${instanceId} runs ${agent.platform}, and only Linux can be quieted`);
+  if (agent.platform !== expected) {
+    throw new UnsupportedPlatformError(
+      `${instanceId} runs ${agent.platform} as its SSM agent says, and ${expected} as EC2 says; only Linux and Windows can be quieted`,
+    );
   }
   if (isOlder(agent.version, OLDEST_AGENT)) {
     throw new AgentTooOldError(
-      `the SSM agent of ${instanceId} is ${agent.version}, and before ${OLDEST_AGENT} a thaw could be minutes late; update it with the document AWS-UpdateSSMAgent`,
+      `the SSM agent of ${instanceId} is ${agent.version}, and before ${OLDEST_AGENT} a command could be minutes late; update it with the document AWS-UpdateSSMAgent`,
     );
   }
 };
 
-const isOlder = (version: string, than: string): boolean => {
+/** Versions as numbers with dots between them. */
+export const isOlder = (version: string, than: string): boolean => {
   const [ours, floor] = [version, than].map((text) => text.split('.').map(Number));
   for (const [place, least] of (floor ?? []).entries()) {
     const part = ours?.[place] ?? 0;

@@ -1,7 +1,7 @@
 import type { InspectAnswer, Run } from '../shared/contracts.ts';
 import { appName, freezable, homesOf, lvsOf, quietAloneSuffices } from '../shared/coverage.ts';
 import { HostError } from '../shared/errors.ts';
-import { GRADES, type GradeName, type Mode, reaches } from '../shared/names.ts';
+import { GRADES, type GradeName, type LinuxMode, type Mode, reaches } from '../shared/names.ts';
 
 export interface Wish {
   wanted: GradeName;
@@ -12,9 +12,9 @@ export interface Wish {
 }
 
 /** Shortest frozen window first: nothing frozen; released before the snapshots are asked for; held until they are there. */
-const BY_WINDOW: readonly Mode[] = ['crash', 'lvm-snapshot', 'fs-freeze', 'app-only'];
+const BY_WINDOW: readonly LinuxMode[] = ['crash', 'lvm-snapshot', 'fs-freeze', 'app-only'];
 
-/** The mode with the shortest frozen window that earns the wanted grade; where none does, one that earns the most. */
+/** On Linux: the mode with the shortest frozen window that earns the wanted grade; where none does, one that earns the most. */
 export const chooseMode = (
   topology: InspectAnswer,
   { wanted, mode, apps }: Wish,
@@ -42,7 +42,7 @@ export const chooseMode = (
 };
 
 interface Prospect {
-  mode: Mode;
+  mode: LinuxMode;
   possible: boolean;
   /** The grade it earns when all goes well. */
   expected: GradeName;
@@ -70,7 +70,7 @@ const whyOf = (chosen: Prospect, prospects: readonly Prospect[], wanted: GradeNa
   return `${chosen.mode} has the shortest frozen window that earns ${wanted}${passed}`;
 };
 
-const prospectOf = (mode: Mode, topology: InspectAnswer, apps: string): Prospect => {
+const prospectOf = (mode: LinuxMode, topology: InspectAnswer, apps: string): Prospect => {
   if (mode === 'crash') return { mode, possible: true, expected: 'crash', limit: 'nothing is quieted in it' };
   const { possible, why } = topology.modes[mode];
   if (!possible) return { mode, possible, expected: 'crash', limit: why };
@@ -80,7 +80,7 @@ const prospectOf = (mode: Mode, topology: InspectAnswer, apps: string): Prospect
 
 type Outlook = [expected: GradeName, limit: string];
 
-const PROSPECTS: Record<Exclude<Mode, 'crash'>, (topology: InspectAnswer, apps: string) => Outlook> = {
+const PROSPECTS: Record<Exclude<LinuxMode, 'crash'>, (topology: InspectAnswer, apps: string) => Outlook> = {
   'lvm-snapshot': (topology, apps) => {
     const filesystems = freezable(topology);
     if (filesystems.length === 0) return ['crash', NO_FILESYSTEM];

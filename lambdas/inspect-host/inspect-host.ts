@@ -1,15 +1,17 @@
 import { INSPECT_MS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
-import { InspectAnswer, type InspectHostInput, type Run } from '../shared/contracts.ts';
-import { GradeOutOfReachError, HostError } from '../shared/errors.ts';
-import { DOCUMENTS, reaches } from '../shared/names.ts';
+import { InspectAnswer, type InspectHostInput, type Run, WindowsAnswer } from '../shared/contracts.ts';
+import { ExcludeNotPossibleError, GradeOutOfReachError, HostError } from '../shared/errors.ts';
+import { DOCUMENTS, INSPECT_WINDOWS, reaches, USER_TAGS } from '../shared/names.ts';
 import { type CommandChannel, runCommand } from '../shared/run-command.ts';
 import { type Agent, refuseAgent } from './agent.ts';
-import { chooseMode } from './choose-mode.ts';
+import { chooseMode, type Wish } from './choose-mode.ts';
+import { chooseVss } from './choose-vss.ts';
 import { type Instance, refuseInstance } from './instance.ts';
 import { appsWanted, modeWanted, policyOf } from './tags.ts';
 import { type DescribedVolume, withSpecs } from './volume-specs.ts';
 import { membersOf } from './volumes.ts';
+import { windowsTopology } from './windows-topology.ts';
 
 export interface World {
   instance(instanceId: string): Promise<Instance | undefined>;
@@ -28,38 +30,32 @@ export const inspectHost = async (
   // The instance, and what its tags want of us
   const instance = refuseInstance(instanceId, await world.instance(instanceId));
   const policy = policyOf(instanceId, instance.tags, asked, policies);
-  const mode = modeWanted(instanceId, instance.tags);
+  const mode = modeWanted(instanceId, instance.tags, instance.windows);
   const apps = appsWanted(instanceId, instance.tags, policy.grade);
 
   // The agent, the documents that this run keeps to, and the volumes
   const [agent, inspect, freeze, thaw, volumes] = await Promise.all([
     world.agent(instanceId),
-    world.pin(DOCUMENTS.inspect),
+    world.pin(instance.windows ? INSPECT_WINDOWS : DOCUMENTS.inspect),
     world.pin(DOCUMENTS.freeze),
     world.pin(DOCUMENTS.thaw),
     world.volumes(instance.devices.map(({ volumeId }) => volumeId)),
   ]);
-  refuseAgent(instanceId, agent);
+  refuseAgent(instanceId, agent, instance.windows ? 'Windows' : 'Linux');
 
   // The host's own view
-  const { answer: topology, sentAt } = await runCommand(
-    world.host,
-    clock,
-    {
-      document: DOCUMENTS.inspect,
-      pinned: inspect,
-      instanceId,
-      parameters: { Apps: apps },
-      comment: `Freezeframe run ${run}`,
-    },
-    InspectAnswer,
-    INSPECT_MS,
-  );
+  const look = instance.windows ? inspectWindows : inspectLinux;
+  const { topology, sentAt, choose } = await look({ run, instance, instanceId, inspect, apps }, world.host, clock);
   refuseFaults(topology);
   const members = membersOf(instance, volumes, topology);
-
-  const choice = chooseMode(topology, { wanted: policy.grade, mode, apps });
+  const choice = choose({ wanted: policy.grade, mode, apps });
+  if (choice.mode === 'vss' && members.excluded.length > 0) {
+    throw new ExcludeNotPossibleError(
+      `${members.excluded.join(', ')} is tagged ${USER_TAGS.exclude} = true, and VSS takes every volume of ${instanceId} but the boot volume; take the tag off, or tag the instance ${USER_TAGS.mode} = crash`,
+    );
+  }
   if (policy.onDowngrade === 'discard' && !reaches(choice.expected, policy.grade)) {
+    if (choice.vss?.fault) throw new HostError(choice.vss.fault.code, choice.vss.fault.message);
     throw new GradeOutOfReachError(
       `policy ${policy.name} wants grade ${policy.grade} or nothing, and ${instanceId} can earn ${choice.expected}: ${choice.why}`,
     );
@@ -75,6 +71,62 @@ export const inspectHost = async (
     documents: { freeze, thaw },
     clock: { bootId: topology.bootId, uptime: topology.uptime, sentAt },
     topology,
+  };
+};
+
+/** What a host has, and how it would be quieted. */
+interface Seen {
+  topology: InspectAnswer;
+  sentAt: number;
+  choose(wish: Wish): Pick<Run, 'mode' | 'why' | 'expected' | 'apps' | 'vss'>;
+}
+
+interface Asked {
+  run: string;
+  instanceId: string;
+  instance: Instance;
+  inspect: { version: string; hash: string };
+  apps: string;
+}
+
+const inspectLinux = async (
+  { run, instanceId, inspect, apps }: Asked,
+  host: CommandChannel,
+  clock: Clock,
+): Promise<Seen> => {
+  const { answer: topology, sentAt } = await runCommand(
+    host,
+    clock,
+    {
+      document: DOCUMENTS.inspect,
+      pinned: inspect,
+      instanceId,
+      parameters: { Apps: apps },
+      comment: `Freezeframe run ${run}`,
+    },
+    InspectAnswer,
+    INSPECT_MS,
+  );
+  return { topology, sentAt, choose: (wish) => chooseMode(topology, wish) };
+};
+
+const inspectWindows = async (
+  { run, instanceId, instance, inspect, apps }: Asked,
+  host: CommandChannel,
+  clock: Clock,
+): Promise<Seen> => {
+  const { answer, sentAt } = await runCommand(
+    host,
+    clock,
+    { document: INSPECT_WINDOWS, pinned: inspect, instanceId, parameters: {}, comment: `Freezeframe run ${run}` },
+    WindowsAnswer,
+    INSPECT_MS,
+  );
+  const topology = windowsTopology(answer, apps);
+  return {
+    topology,
+    sentAt,
+    choose: (wish) => chooseVss(topology, { ...answer, instanceType: instance.type }, wish),
   };
 };
 

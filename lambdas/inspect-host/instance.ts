@@ -1,7 +1,8 @@
-import { InstanceNotRunningError, NotAnInstanceError, UnsupportedPlatformError } from '../shared/errors.ts';
+import { InstanceNotRunningError, NotAnInstanceError } from '../shared/errors.ts';
 
 export interface Instance {
   state: string;
+  type: string;
   windows: boolean;
   tags: Record<string, string>;
   rootDevice: string;
@@ -18,11 +19,6 @@ export const refuseInstance = (instanceId: string, instance: Instance | undefine
   if (instance.state !== 'running') {
     throw new InstanceNotRunningError(
       `${instanceId} is ${instance.state}, and only a running instance can be frozen; start it, or take its policy tag off while it is not needed`,
-    );
-  }
-  if (instance.windows) {
-    throw new UnsupportedPlatformError(
-      `${instanceId} runs Windows, which this version can't quiet; take its policy tag off`,
     );
   }
   return instance;

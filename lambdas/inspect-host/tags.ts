@@ -1,6 +1,6 @@
 import type { InspectHostInput, Run } from '../shared/contracts.ts';
 import { BadTagError, NotTaggedError, UnknownPolicyError } from '../shared/errors.ts';
-import { type GradeName, MODES, type Mode, USER_TAGS } from '../shared/names.ts';
+import { type GradeName, LINUX_MODES, type Mode, USER_TAGS, WINDOWS_MODES } from '../shared/names.ts';
 
 type Tags = Record<string, string>;
 
@@ -37,13 +37,13 @@ export const policyOf = (
   return { ...policy, name };
 };
 
-export const modeWanted = (instanceId: string, tags: Tags): Mode | 'auto' => {
+export const modeWanted = (instanceId: string, tags: Tags, windows: boolean): Mode | 'auto' => {
   const value = tags[USER_TAGS.mode]?.trim() || 'auto';
-  const allowed = ['auto', ...MODES] as const;
+  const allowed = ['auto', ...(windows ? WINDOWS_MODES : LINUX_MODES)] as const;
   const mode = allowed.find((each) => each === value);
   if (mode) return mode;
   throw new BadTagError(
-    `${instanceId} is tagged ${USER_TAGS.mode} = ${value}; on Linux it may be ${allowed.join(', ')}`,
+    `${instanceId} is tagged ${USER_TAGS.mode} = ${value}; on ${windows ? 'Windows' : 'Linux'} it may be ${allowed.join(', ')}`,
   );
 };
 

@@ -42,6 +42,18 @@ export const INSPECT_MS = 90_000;
 /** One attempt of Thaw; the workflow makes several. The host's own lease runs out meanwhile, if need be. */
 export const THAW_MS = 60_000;
 
+/** AWS's VSS document may take this long from the start of its snapshot step: the freeze itself is 10 s at most. */
+export const VSS_SECONDS = 300;
+
+/** Longer where it has to install AWS's components first, which its own timeout does not count. */
+export const VSS_INSTALL_SECONDS = 600;
+
+/** Most commands of one run: a writer that failed once often recovers. */
+export const VSS_TRIES = 2;
+
+/** Before VSS is tried again: the interval of EC2's snapshots, and a moment for the writer to recover. */
+export const VSS_RECOVERY_MS = 20_000;
+
 /** EC2 takes one snapshot of a volume in 15 s. */
 export const SNAPSHOT_INTERVAL_MS = 15_000;
 

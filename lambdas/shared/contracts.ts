@@ -186,6 +186,71 @@ const App = z.object({
 
 const Possible = z.object({ possible: z.boolean(), why: z.string() });
 
+/** As `vssadmin list writers` tells it; `state` 1 is stable, its other numbers are those of VSS_WRITER_STATE. */
+const Writer = z.object({ name: z.string(), state: z.number(), error: z.string() });
+
+/** A running service of Windows. */
+const Service = z.object({ name: z.string(), path: z.string() });
+
+/**
+ * Answer of InspectWindows: what the host says, without a judgement. *Inspect host* makes an InspectAnswer of it, where
+ * that can be tested.
+ */
+export const WindowsAnswer = z.object({
+  ...Head,
+  /** When the host was booted, ISO 8601. */
+  booted: z.string(),
+  uptime: Uptime,
+  os: z.string(),
+  /** 14393 is Windows Server 2016. */
+  build: z.number(),
+  powerShell: z.string(),
+  /** FullLanguage, ConstrainedLanguage … */
+  languageMode: z.string(),
+  /** Registry value of .NET Framework 4: 393295 is 4.6. 0: none. */
+  dotNetRelease: z.number(),
+  components: z.string(),
+  disks: z.array(
+    z.object({
+      number: z.number(),
+      serial: z.string(),
+      model: z.string(),
+      bus: z.string(),
+      /** SCSI target on Xen, which tells EC2's device name; -1: not known. */
+      target: z.number(),
+      /** Belongs to the host's group of Dynamic Disks. */
+      dynamic: z.boolean(),
+    }),
+  ),
+  volumes: z.array(
+    z.object({
+      /** `D:\\` or a folder; empty: not mounted. */
+      mount: z.string(),
+      guid: z.string(),
+      type: z.string(),
+      /** Disk numbers; empty where Windows does not tell, as on Dynamic Disks. */
+      disks: z.array(z.number()),
+    }),
+  ),
+  /** Storage pools, but for the primordial one. */
+  pools: z.array(
+    z.object({
+      name: z.string(),
+      id: z.string(),
+      health: z.string(),
+      disks: z.array(z.number()),
+      /** Disks of virtual disks made of it. */
+      spaces: z.array(z.number()),
+    }),
+  ),
+  /** Members of the Dynamic Disk group that are not there. */
+  dynamicMissing: z.number(),
+  writers: z.array(Writer),
+  services: z.array(Service),
+  sqlServers: z.array(z.object({ name: z.string(), version: z.string(), dataDir: z.string() })),
+});
+export type WindowsAnswer = z.infer<typeof WindowsAnswer>;
+
 /** Answer of Inspect: zero effect on the host. */
 export const InspectAnswer = z.object({
   ...Head,
@@ -221,6 +286,16 @@ export const InspectAnswer = z.object({
   ),
   apps: z.array(App),
   modes: z.object({ 'lvm-snapshot': Possible, 'fs-freeze': Possible, 'app-only': Possible }),
+  /** Of a Windows host only. */
+  windows: z.optional(
+    z.object({
+      /** AwsVssComponents; empty: not installed. */
+      components: z.string(),
+      writers: z.array(Writer),
+      /** What VSS does not cover, one phrase each. */
+      uncovered: z.array(z.string()),
+    }),
+  ),
   /** What makes a whole set impossible: ArrayDegraded, ArrayResyncing, InstanceStoreMember, GroupPartial, GroupMoving … */
   faults: z.array(HostFault),
 });
@@ -373,6 +448,14 @@ export const Run = z.object({
   /** Boot clock of the host: `uptime` was not yet reached at `sentAt` (ms since 1970, the Lambda's clock). */
   clock: z.object({ bootId: z.string(), uptime: Uptime, sentAt: z.number() }),
   topology: InspectAnswer,
+  /** Mode `vss`: whether AWS's components must be installed first, and what is known to be in the way of VSS. */
+  vss: z.optional(
+    z.object({
+      install: z.boolean(),
+      saveMetadata: z.boolean(),
+      fault: z.nullable(HostFault),
+    }),
+  ),
 });
 export type Run = z.infer<typeof Run>;
 
@@ -382,6 +465,30 @@ export const CreateSnapshotsInput = z.object({
   run: z.extend(Run, { frozen: z.optional(z.object({ sentAt: z.number() })) }),
 });
 export type CreateSnapshotsInput = z.infer<typeof CreateSnapshotsInput>;
+
+/** Output of *Snapshot with VSS* and, with what became of it, of *Check VSS*. */
+export const VssCommand = z.object({
+  document: z.string(),
+  /** Empty: no answer came to the request, so whether it runs is not known. */
+  commandId: z.string(),
+  sentAt: z.number(),
+  /** Commands sent so far, this one included. */
+  tries: z.number(),
+  waitSeconds: z.number(),
+  /** `underway`: look again; `again`: send another; `taken`: there is a whole set, whatever it is worth. */
+  outcome: z.enum(['underway', 'again', 'taken']),
+  /** Looks at a command that had ended while its set did not show as it should. */
+  looks: z.number(),
+});
+export type VssCommand = z.infer<typeof VssCommand>;
+
+/** Input of *Snapshot with VSS*: the second time with the command that failed. */
+export const SnapshotWithVssInput = z.extend(Run, { vssCommand: z.optional(VssCommand) });
+export type SnapshotWithVssInput = z.infer<typeof SnapshotWithVssInput>;
+
+/** Input of *Check VSS*. */
+export const CheckVssInput = z.extend(Run, { vssCommand: VssCommand });
+export type CheckVssInput = z.infer<typeof CheckVssInput>;
 
 /** Output of *Freeze*. `sentAt`: when the command was sent (ms since 1970), so the lease can't end before `sentAt` + lease. */
 export const Frozen = z.object({ sentAt: z.number(), answeredAt: z.number(), receipt: Receipt });
@@ -446,6 +553,7 @@ export const GradeInput = z.extend(Run, {
   thawError: z.optional(CaughtError),
   /** Error of *Create snapshots unfrozen*. */
   unfrozenError: z.optional(CaughtError),
+  vssCommand: z.optional(VssCommand),
 });
 export type GradeInput = z.infer<typeof GradeInput>;
 

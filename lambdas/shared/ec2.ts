@@ -35,6 +35,8 @@ export const ec2Client = ({ attempts }: { attempts?: number } = {}): EC2Client =
 
 export interface Instance {
   state: string;
+  /** t3.large … */
+  type: string;
   windows: boolean;
   tags: Tags;
   rootDevice: string;
@@ -55,6 +57,7 @@ export const instanceOf =
       return (
         found && {
           state: found.State?.Name ?? '',
+          type: found.InstanceType ?? '',
           windows: found.Platform?.toLowerCase() === 'windows',
           tags: tagsOf(found.Tags),
           rootDevice: found.RootDeviceName ?? '',

@@ -89,5 +89,23 @@ export const AttachTimeoutError = errorNamed('AttachTimeoutError');
 /** Volumes of a restore that failed could not be removed. */
 export const VolumesLeftError = errorNamed('VolumesLeftError');
 
+// ------------------------------------------------------------------------------------------------------------------- Windows
+/** VSS takes every volume but the boot volume: it can't leave one out. */
+export const ExcludeNotPossibleError = errorNamed('ExcludeNotPossibleError');
+/** AWS's VSS components are not there and could not be installed. */
+export const VssComponentsMissingError = errorNamed('VssComponentsMissingError');
+/** A writer did not get its application quiet, or lost it. */
+export const VssWriterFailedError = errorNamed('VssWriterFailedError');
+/** Windows gave up on holding writes: they are held for ten seconds at most. */
+export const VssTimeoutError = errorNamed('VssTimeoutError');
+/** Another shadow copy is being made. */
+export const VssBusyError = errorNamed('VssBusyError');
+/** The instance's own role may not take its snapshots. */
+export const VssNotPermittedError = errorNamed('VssNotPermittedError');
+/** Any other end of AWS's document; its message has what it said. */
+export const VssFailedError = errorNamed('VssFailedError');
+/** VSS has taken some volumes only. */
+export const VssSetPartialError = errorNamed('VssSetPartialError');
+
 /** Not thrown: Grade hands it on, so that the set is kept or discarded before the run ends red. */
 export const GRADE_MISSED = 'GradeMissedError';

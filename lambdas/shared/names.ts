@@ -7,6 +7,8 @@ export const STATES = {
   freeze: 'Freeze',
   createSnapshots: 'Create snapshots',
   thaw: 'Thaw',
+  snapshotWithVss: 'Snapshot with VSS',
+  checkVss: 'Check VSS',
   createUnfrozen: 'Create snapshots unfrozen',
   grade: 'Grade',
   lock: 'Lock',
@@ -39,6 +41,26 @@ export const DOCUMENTS = {
   freeze: 'Freezeframe-Freeze',
   thaw: 'Freezeframe-Thaw',
   restore: 'Freezeframe-Restore',
+} as const;
+
+/** The document that inspects a Windows host; the rest is done by those of AWS. */
+export const INSPECT_WINDOWS = 'Freezeframe-InspectWindows';
+
+/** AWS's own documents that take a set through VSS: `create` where its components are there, else `install` first. */
+export const VSS_DOCUMENTS = {
+  create: 'AWSEC2-CreateVssSnapshot',
+  install: 'AWSEC2-VssInstallAndSnapshot',
+} as const;
+
+/** Managed policy for the roles of Windows instances; its name ends with the Region. */
+export const VSS_INSTANCE_POLICY = 'Freezeframe-VssInstance';
+
+/** Tags that AWS's VSS components put on snapshots; nobody else may ask for them. */
+export const VSS_TAGS = {
+  /** `true` once VSS has vouched for the snapshot: it comes after the snapshot, and does not come when anything failed. */
+  consistent: 'AppConsistent',
+  config: 'AwsVssConfig',
+  device: 'Device',
 } as const;
 
 /** The document for hosts that Amazon Data Lifecycle Manager backs up: no run of ours sends it. */
@@ -101,9 +123,12 @@ export type GradeName = (typeof GRADES)[number];
 /** Value of the grade tag until the grade has been proven. */
 export const UNPROVEN = 'unproven';
 
-/** Modes of quieting a Linux host. */
-export const MODES = ['lvm-snapshot', 'fs-freeze', 'app-only', 'crash'] as const;
+/** Modes of quieting a host. */
+export const MODES = ['lvm-snapshot', 'fs-freeze', 'app-only', 'vss', 'crash'] as const;
 export type Mode = (typeof MODES)[number];
+export const WINDOWS_MODES = ['vss', 'crash'] as const satisfies readonly Mode[];
+export const LINUX_MODES = ['lvm-snapshot', 'fs-freeze', 'app-only', 'crash'] as const satisfies readonly Mode[];
+export type LinuxMode = (typeof LINUX_MODES)[number];
 
 /** True when `grade` promises at least what `wanted` does. */
 export const reaches = (grade: GradeName, wanted: GradeName): boolean =>

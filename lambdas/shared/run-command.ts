@@ -64,12 +64,13 @@ export const runCommand = async <Schema extends z.ZodMiniType>(
   patienceMs: number,
 ): Promise<Answered<z.output<Schema>>> => {
   const sentAt = clock.now();
-  const commandId = await send(channel, command);
+  const commandId = await sendCommand(channel, command);
   const invocation = await follow(channel, clock, command, commandId, sentAt + patienceMs);
   return { answer: read(command, commandId, invocation, answerSchema), sentAt, answeredAt: clock.now() };
 };
 
-const send = async (channel: CommandChannel, command: Command): Promise<string> => {
+/** Sends a command once and answers its id; when no answer came, whether it runs is not known: HostSilentError. */
+export const sendCommand = async (channel: Pick<CommandChannel, 'send'>, command: Command): Promise<string> => {
   try {
     return await channel.send(command, SEND_TIMEOUT_SECONDS);
   } catch (error) {

@@ -3,6 +3,7 @@ import {
   DescribeDocumentCommand,
   DescribeInstanceInformationCommand,
   GetCommandInvocationCommand,
+  ListCommandInvocationsCommand,
   SendCommandCommand,
   SSMClient,
 } from '@aws-sdk/client-ssm';
@@ -50,6 +51,22 @@ export const commandChannel = (client: SSMClient): CommandChannel => ({
     }
   },
 });
+
+/**
+ * A command with all its steps: GetCommandInvocation tells of one step, and AWS's documents have several. Undefined while
+ * the service does not know it yet.
+ */
+export const commandOf = (client: SSMClient) => async (commandId: string, instanceId: string) => {
+  const { CommandInvocations: [seen] = [] } = await ask('ssm:ListCommandInvocations', () =>
+    client.send(new ListCommandInvocationsCommand({ CommandId: commandId, InstanceId: instanceId, Details: true })),
+  );
+  return (
+    seen && {
+      details: (seen.StatusDetails ?? seen.Status ?? '').replaceAll(' ', ''),
+      output: (seen.CommandPlugins ?? []).map(({ Output }) => Output ?? '').join('\n'),
+    }
+  );
+};
 
 /** The agent as SSM knows it; undefined when it never registered. Its `ping` can be minutes old. */
 export const agentOf = (client: SSMClient) => async (instanceId: string) => {

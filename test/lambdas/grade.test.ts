@@ -5,6 +5,7 @@ import { gradeRun as gradeRunAt } from '../../lambdas/grade/grade-run.ts';
 import type { Catalogue } from '../../lambdas/grade/label-set.ts';
 import { hashOf } from '../../lambdas/shared/canonical.ts';
 import type { GradeInput, Receipt } from '../../lambdas/shared/contracts.ts';
+import type { SeenSnapshot } from '../../lambdas/shared/found-set.ts';
 import {
   atFreeze,
   DATA_2,
@@ -396,13 +397,13 @@ const gradeRun = (input: GradeInput, catalogue: Catalogue) => gradeRunAt(input, 
 /** The snapshots of the Region with their tags. */
 class FakeCatalogue {
   readonly tags = new Map<string, Record<string, string>>();
-  readonly seen: { snapshotId: string; volumeId: string; startTime: string; state: string }[] = [];
+  readonly seen: SeenSnapshot[] = [];
   gradeTaggedAt = new Map<string, number>();
   calls = 0;
 
   add(startTime: string, prefix: string): this {
     for (const { volumeId } of run().volumes) {
-      this.seen.push({ snapshotId: `${prefix}-${volumeId}`, volumeId, startTime, state: 'pending' });
+      this.seen.push({ snapshotId: `${prefix}-${volumeId}`, volumeId, startTime, state: 'pending', tags: {} });
     }
     return this;
   }

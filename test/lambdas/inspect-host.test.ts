@@ -34,6 +34,7 @@ class FakeWorld implements World {
   readonly pinned: string[] = [];
   known: Instance | undefined = {
     state: 'running',
+    type: 'm7i.large',
     windows: false,
     tags: { 'freezeframe:policy': 'nightly' },
     rootDevice: '/dev/xvda',
@@ -86,7 +87,12 @@ describe('Inspect host refuses', () => {
     ['what is no instance', world((w) => (w.known = undefined)), 'NotAnInstanceError', new RegExp(INSTANCE)],
     ['a terminated instance', new FakeWorld({ state: 'terminated' }), 'NotAnInstanceError', /terminated/],
     ['a stopped instance', new FakeWorld({ state: 'stopped' }), 'InstanceNotRunningError', /is stopped.*start it/],
-    ['Windows, as EC2 says', new FakeWorld({ windows: true }), 'UnsupportedPlatformError', /Windows/],
+    [
+      'Windows, as EC2 says, where the agent says Linux',
+      new FakeWorld({ windows: true }),
+      'UnsupportedPlatformError',
+      /Windows as EC2 says/,
+    ],
     [
       'macOS, as SSM says',
       world((w) => (w.registered = { version: '3.3.1142.0', ping: 'Online', platform: 'MacOS' })),

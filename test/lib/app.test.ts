@@ -63,6 +63,7 @@ describe('the stack', () => {
       'Freezeframe-DLM',
       'Freezeframe-Freeze',
       'Freezeframe-Inspect',
+      'Freezeframe-InspectWindows',
       'Freezeframe-Restore',
       'Freezeframe-Thaw',
     ]);

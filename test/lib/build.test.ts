@@ -14,6 +14,7 @@ const USES_EC2: readonly FunctionName[] = [
   'grade',
   'lock',
   'check-snapshots',
+  'check-vss',
   'discard',
   'find-set',
   'plan-restore',

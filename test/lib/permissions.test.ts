@@ -6,7 +6,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runSimulation } from '@cloud-copilot/iam-simulate';
-import { BACKUP, DOCUMENTS, RESTORE_TAGS, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
+import {
+  BACKUP,
+  DOCUMENTS,
+  INSPECT_WINDOWS,
+  RESTORE_TAGS,
+  SET_TAGS,
+  THAW_RESCUE,
+  USER_TAGS,
+  VSS_DOCUMENTS,
+  VSS_INSTANCE_POLICY,
+} from '../../lambdas/shared/names.ts';
 import type { FunctionName } from '../../lib/functions.ts';
 import { ACCOUNT, REGION, type Resource, stateMachine, synth } from '../support/synth.ts';
 
@@ -37,6 +47,12 @@ const send = (name: string): Asked => ({
   title: `run ${name}`,
   action: 'ssm:SendCommand',
   resource: document(name),
+});
+/** A document of AWS's own, which is in an account of AWS's. */
+const sendAws = (name: string): Asked => ({
+  title: `run AWS's own ${name}`,
+  action: 'ssm:SendCommand',
+  resource: `arn:aws:ssm:${REGION}:999999999999:document/${name}`,
 });
 const sendToTagged: Asked = {
   title: 'run it on an instance with a policy tag',
@@ -159,6 +175,8 @@ const deleteVolume: Asked = {
 /** What no step may do, whichever it is. */
 const NEVER: readonly Asked[] = [
   send('AWS-RunShellScript'),
+  sendAws('AWS-RunShellScript'),
+  sendAws('AWS-RunPowerShellScript'),
   sendToUntagged,
   deleteForeign,
   lockForeign,
@@ -238,12 +256,13 @@ const NEVER: readonly Asked[] = [
 const MAY: Record<FunctionName, readonly Asked[]> = {
   'inspect-host': [
     send(DOCUMENTS.inspect),
+    send(INSPECT_WINDOWS),
     sendToTagged,
     readResult,
     look('ec2:DescribeInstances'),
     look('ec2:DescribeVolumes'),
     look('ssm:DescribeInstanceInformation'),
-    ...[DOCUMENTS.inspect, DOCUMENTS.freeze, DOCUMENTS.thaw].map((name) => ({
+    ...[DOCUMENTS.inspect, INSPECT_WINDOWS, DOCUMENTS.freeze, DOCUMENTS.thaw].map((name) => ({
       title: `resolve the version of ${name}`,
       action: 'ssm:DescribeDocument',
       resource: document(name),
@@ -259,6 +278,8 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   ],
   freeze: [send(DOCUMENTS.freeze), sendToTagged, readResult],
   thaw: [send(DOCUMENTS.thaw), sendToTagged, readResult],
+  'snapshot-with-vss': [...Object.values(VSS_DOCUMENTS).map(sendAws), sendToTagged],
+  'check-vss': [look('ssm:ListCommandInvocations'), look('ec2:DescribeSnapshots')],
   grade: [look('ec2:DescribeSnapshots'), label],
   lock: [look('ec2:DescribeLockedSnapshots'), lockOurs],
   'check-snapshots': [look('ec2:DescribeSnapshots')],
@@ -389,6 +410,83 @@ describe('the state machine may', () => {
   it('not delete receipts', async () =>
     assert.match(await answer(policies, { ...put('sets/i-1/run.json'), action: 's3:DeleteObject' }), /Denied/));
   for (const asked of [...EVERYTHING, ...NEVER]) {
+    it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
+  }
+});
+
+describe('a Windows instance with the policy that the stack offers may', () => {
+  const [offered] = byType('AWS::IAM::ManagedPolicy').map(
+    ({ Properties }) => resolve(Properties) as Record<string, unknown>,
+  );
+  const policies = [{ name: 'offered', policy: offered?.PolicyDocument }];
+  const itself = { 'ec2:SourceInstanceARN': INSTANCE, 'ec2:InstanceId': INSTANCE.split('/')[1] as string };
+  const vssTags = { ...OUR_TAGS, 'aws:RequestTag/AwsVssConfig': '2.5.1' };
+  const vssSet = { ...OUR_SET, 'aws:ResourceTag/AwsVssConfig': '2.5.1' };
+  const OTHER = INSTANCE.replace('0123', '9999');
+
+  const may: readonly Asked[] = [
+    { title: 'describe itself', action: 'ec2:DescribeInstanceAttribute', resource: INSTANCE, context: itself },
+    { title: 'take its own volumes', action: 'ec2:CreateSnapshots', resource: INSTANCE, context: itself },
+    { title: 'take volumes', action: 'ec2:CreateSnapshots', resource: VOLUME },
+    {
+      title: 'make snapshots of a run through VSS',
+      action: 'ec2:CreateSnapshots',
+      resource: NEW_SNAPSHOT,
+      context: vssTags,
+    },
+    tagWhileCreating,
+    {
+      title: "put VSS's marks on them",
+      action: 'ec2:CreateTags',
+      resource: SNAPSHOT,
+      context: { ...vssSet, 'aws:TagKeys': ['AppConsistent', 'Device'] },
+    },
+    look('ec2:DescribeSnapshots'),
+  ];
+  const mayNot: readonly Asked[] = [
+    {
+      title: 'take the volumes of another instance',
+      action: 'ec2:CreateSnapshots',
+      resource: OTHER,
+      context: { ...itself, 'ec2:InstanceId': OTHER.split('/')[1] as string },
+    },
+    createAsOurs,
+    {
+      title: 'make snapshots through VSS that claim a grade',
+      action: 'ec2:CreateSnapshots',
+      resource: NEW_SNAPSHOT,
+      context: { ...vssTags, [`aws:RequestTag/${SET_TAGS.grade}`]: 'application' },
+    },
+    {
+      title: 'make snapshots through VSS for nobody',
+      action: 'ec2:CreateSnapshots',
+      resource: NEW_SNAPSHOT,
+      context: { 'aws:RequestTag/AwsVssConfig': '2.5.1' },
+    },
+    {
+      title: 'write a grade',
+      action: 'ec2:CreateTags',
+      resource: SNAPSHOT,
+      context: { ...vssSet, 'aws:TagKeys': [SET_TAGS.grade] },
+    },
+    {
+      title: "put VSS's marks on a set that VSS did not take",
+      action: 'ec2:CreateTags',
+      resource: SNAPSHOT,
+      context: { ...OUR_SET, 'aws:TagKeys': ['AppConsistent'] },
+    },
+    { title: 'make an image', action: 'ec2:CreateImage', resource: INSTANCE, context: itself },
+    deleteOurs,
+    label,
+    sendToTagged,
+  ];
+
+  it('by its name, which tells the Region', () =>
+    assert.equal(offered?.ManagedPolicyName, `${VSS_INSTANCE_POLICY}-${REGION}`));
+  for (const asked of may) {
+    it(asked.title, async () => assert.equal(await answer(policies, asked), 'Allowed'));
+  }
+  for (const asked of [...mayNot, ...NEVER]) {
     it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
   }
 });

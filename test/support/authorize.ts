@@ -61,12 +61,14 @@ async function isAllowed(
 }
 
 /** What IAM asks of one call. */
-function asks(world: World, { service, action, input }: AuthorizedCall): Asked[] {
+function asks(world: World, { service, action, input, principal }: AuthorizedCall): Asked[] {
   const place = `${world.region}:${world.account}`;
   const instanceArn = (id: string) => `arn:aws:ec2:${place}:instance/${id}`;
   const volumeArn = (id: string) => `arn:aws:ec2:${place}:volume/${id}`;
   const snapshotArn = (id: string) => `arn:aws:ec2:${world.region}::snapshot/${id}`;
-  const documentArn = (name: string) => `arn:aws:ssm:${place}:document/${name}`;
+  // A document of AWS's own is in an account of AWS's.
+  const documentArn = (name: string) =>
+    `arn:aws:ssm:${world.region}:${name.startsWith('AWS') ? '999999999999' : world.account}:document/${name}`;
   const whole: Asked = { action: `${service}:${action}`, resource: '*', context: {} };
   const given = (input ?? {}) as Input;
   switch (whole.action) {
@@ -75,7 +77,11 @@ function asks(world: World, { service, action, input }: AuthorizedCall): Asked[]
       const instance = world.ec2.instances.get(id);
       const tags = given.TagSpecifications?.flatMap(({ Tags: list = [] }) => list) ?? [];
       return [
-        { ...whole, resource: instanceArn(id), context: borne('aws:ResourceTag', instance?.tags) },
+        {
+          ...whole,
+          resource: instanceArn(id),
+          context: { ...borne('aws:ResourceTag', instance?.tags), ...fromInstance(principal, id, instanceArn) },
+        },
         ...[...(instance?.devices.values() ?? [])].map((volumeId) => ({
           ...whole,
           resource: `arn:aws:ec2:${place}:volume/${volumeId}`,
@@ -173,6 +179,16 @@ function asks(world: World, { service, action, input }: AuthorizedCall): Asked[]
       return [whole];
   }
 }
+
+/** What a call by the credentials of an instance brings with it. */
+const fromInstance = (
+  principal: string,
+  asked: string,
+  instanceArn: (id: string) => string,
+): Record<string, string> => {
+  const [, own] = /\/(i-[0-9a-f]+)$/.exec(principal) ?? [];
+  return own ? { 'ec2:SourceInstanceARN': instanceArn(own), 'ec2:InstanceId': asked } : {};
+};
 
 const borne = (prefix: string, tags: Tags | undefined): Record<string, string> =>
   Object.fromEntries([...(tags ?? [])].map(([key, value]) => [`${prefix}/${key}`, value]));

@@ -1,15 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EC2Client } from '@aws-sdk/client-ec2';
 import { FastClock } from '../../lab/aws/clock.ts';
 import { type Deployment, deploy } from '../../lab/aws/deploy.ts';
 import type { Snapshot } from '../../lab/aws/ec2-snapshots.ts';
 import type { Execution } from '../../lab/aws/execution.ts';
 import { readAssembly, type Stack } from '../../lab/aws/template.ts';
 import { World, type WorldOptions } from '../../lab/aws/world.ts';
+import type { WindowsAnswer } from '../../lambdas/shared/contracts.ts';
 import { BACKUP, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
+import { putVssDocuments } from './aws-vss-documents.ts';
 import { MemoryStore } from './memory-store.ts';
 import { ModelHost } from './model-host.ts';
+import { windowsAnswer } from './model-windows.ts';
+import { ModelWindowsHost } from './model-windows-host.ts';
 import { synthesised } from './synth.ts';
 
 /** What the tests' plan promises, by policy: the wanted grade, and what becomes of a set that misses it. */
@@ -31,6 +36,7 @@ export class ModelAccount {
   readonly world: World;
   readonly clock: FastClock;
   readonly servers = new Map<string, Server>();
+  readonly windowsServers = new Map<string, WindowsServer>();
   readonly #store = new MemoryStore();
   #deployment: Deployment | undefined;
   #runs = 0;
@@ -49,12 +55,16 @@ export class ModelAccount {
       latency: { describeMs: 300, commandStartMs: 300, commandResultMs: 300, invocationVisibleMs: 200, ...latency },
     });
     void this.#watchTimers();
-    this.#store.onSnapshot = async (id, volumeIds) => this.servers.get(id)?.disks.onSnapshot(id, volumeIds);
+    this.#store.onSnapshot = async (id, volumeIds) => {
+      await this.servers.get(id)?.disks.onSnapshot(id, volumeIds);
+      await this.windowsServers.get(id)?.host.witness();
+    };
   }
 
   static async open(options: AccountOptions = {}): Promise<ModelAccount> {
     const account = new ModelAccount(options);
     account.#deployment = await deploy(await stackOfTests(), account.world);
+    putVssDocuments(account.world);
     await account.#deployment.lambdas.warm(options.warm ?? 0);
     return account;
   }
@@ -99,14 +109,51 @@ export class ModelAccount {
     return server;
   }
 
+  /** A running Windows server whose role has the policy that the stack offers, unless `role` says otherwise. */
+  launchWindows({ policy = 'nightly', mode, tags = {}, type = 'm7i.large', role = true, facts }: WindowsOptions = {}) {
+    const number = (this.windowsServers.size + 1).toString(16);
+    const id = `i-1${number.padStart(16, '0')}`;
+    const volumes = [3, 4, 5].map((index) => `vol-${index}${number.padStart(16, '0')}`);
+    const arn = `arn:aws:iam::${this.world.account}:role/${role ? 'windows' : 'bare'}/${id}`;
+    const { stack, server } = this.deployment;
+    stack.roles.push({ name: id, arn, trust: {}, managed: [], policies: role ? stack.managedPolicies : [] });
+    const host = new ModelWindowsHost({
+      instanceId: id,
+      facts: windowsAnswer(volumes, facts),
+      clock: this.clock,
+      ec2: new EC2Client({
+        endpoint: server.endpoint,
+        region: this.world.region,
+        maxAttempts: 1,
+        credentials: { accessKeyId: this.world.accessKeyFor(arn), secretAccessKey: 'lab' },
+      }),
+    });
+    this.world.ec2.addInstance({
+      id,
+      type,
+      platform: 'windows',
+      rootDevice: '/dev/sda1',
+      tags: { [USER_TAGS.policy]: policy, ...(mode && { [USER_TAGS.mode]: mode }), ...tags },
+      agent: host,
+      volumes: volumes.map((volumeId, index) => ({
+        id: volumeId,
+        device: ['/dev/sda1', 'xvdf', 'xvdg'][index] as string,
+        sizeGiB: 100,
+      })),
+    });
+    const windows: WindowsServer = { id, host, volumes };
+    this.windowsServers.set(id, windows);
+    return windows;
+  }
+
   /** Starts a backup as the schedule would: named by its instance. */
-  start(server: Server | string, input: object = {}): Execution {
+  start(server: { readonly id: string } | string, input: object = {}): Execution {
     this.#runs += 1;
     const id = typeof server === 'string' ? server : server.id;
     return this.stepFunctions.start(BACKUP, { instanceId: id, ...input }, `${id}-${this.#runs}`);
   }
 
-  async backup(server: Server | string, input: object = {}): Promise<Execution> {
+  async backup(server: { readonly id: string } | string, input: object = {}): Promise<Execution> {
     return await this.start(server, input).ended;
   }
 
@@ -118,14 +165,14 @@ export class ModelAccount {
   }
 
   /** Every snapshot of a server that is there, whoever took it. */
-  snapshotsOn(server: Server): Snapshot[] {
+  snapshotsOn(server: { readonly volumes: readonly string[] }): Snapshot[] {
     return [...this.world.ec2.snapshots.all.values()].filter(
       ({ volumeId, deleted }) => !deleted && server.volumes.includes(volumeId),
     );
   }
 
   /** The stored evidence of a run. */
-  evidenceOf(server: Server, run: string): Evidence | undefined {
+  evidenceOf(server: { readonly id: string }, run: string): Evidence | undefined {
     const [bucket] = this.deployment.stack.buckets;
     try {
       return JSON.parse(this.world.s3.get(bucket?.name ?? '', `sets/${server.id}/${run}.json`).body.toString());
@@ -205,6 +252,22 @@ export interface Server {
   /** The root volume first. */
   readonly volumes: readonly string[];
   readonly disks: MemoryStore;
+}
+
+export interface WindowsOptions extends Omit<LaunchOptions, 'database'> {
+  /** @default m7i.large */
+  readonly type?: string;
+  /** Whether its role has the policy that it needs. @default true */
+  readonly role?: boolean;
+  /** Other than those of the model. */
+  readonly facts?: Partial<WindowsAnswer>;
+}
+
+export interface WindowsServer {
+  readonly id: string;
+  readonly host: ModelWindowsHost;
+  /** The boot volume first. */
+  readonly volumes: readonly string[];
 }
 
 /** The stored object of a run, as far as tests look into it. */
