@@ -32,12 +32,13 @@ watchdog_main() {
 
 # Blocks until the holder is gone or the lease is over, without a poll: the kernel frees a dead holder's lock.
 await_holder() {
-  local left
-  # A holder that never came took nothing.
-  local patience=100
-  while [ ! -e "$ACTIVE/holding" ] && [ "$patience" -gt 0 ]; do
+  local left deadline
+  # A holder that has not come by then took nothing. By the clock: on a host that is busy, a hundred naps are a minute.
+  now_cs
+  deadline=$((REPLY + 1000))
+  while [ ! -e "$ACTIVE/holding" ] && [ "$REPLY" -lt "$deadline" ]; do
     sleep 0.1 7>&-
-    patience=$((patience - 1))
+    now_cs
   done
   while :; do
     now_cs
