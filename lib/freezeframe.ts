@@ -5,6 +5,7 @@ import { BackupSteps } from './backup-steps.ts';
 import { BackupWorkflow } from './backup-workflow.ts';
 import { HostDocuments } from './host-documents.ts';
 import type { Plan } from './plan.ts';
+import { Prune } from './prune.ts';
 import { Receipts } from './receipts.ts';
 import { RestoreSteps } from './restore-steps.ts';
 import { RestoreWorkflow } from './restore-workflow.ts';
@@ -25,6 +26,7 @@ export class Freezeframe extends Construct {
   readonly backup: BackupWorkflow;
   readonly rescue: ThawRescue;
   readonly restore: RestoreWorkflow;
+  readonly prune: Prune;
 
   constructor(scope: Construct, id: string, { plan }: FreezeframeProps) {
     super(scope, id);
@@ -48,6 +50,7 @@ export class Freezeframe extends Construct {
       receipts: this.receipts,
       alarms,
     });
+    this.prune = new Prune(this, 'Prune', { plan, alarms });
   }
 }
 

@@ -22,6 +22,11 @@ export const FUNCTIONS = {
   // Waits for the host to replay logs and to merge LVM snapshots; no function may take longer.
   'restore-host': { timeoutSeconds: 900 },
   'remove-volumes': { timeoutSeconds: 240 },
+  // 100,000 snapshots are 100 pages.
+  'list-sets': { timeoutSeconds: 300 },
+  decide: { timeoutSeconds: 300 },
+  // Begins no set after 200 s; one of 128 members takes half a minute, more when others delete as well.
+  delete: { timeoutSeconds: 600 },
   'check-thaw': { timeoutSeconds: 60 },
   // Reads the history of every run that may have left a host frozen: seconds each when Step Functions throttles.
   sweep: { timeoutSeconds: 240 },

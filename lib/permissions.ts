@@ -9,6 +9,9 @@ import type { StepFunction } from './step-function.ts';
 /** Matches any value of a tag, but not its absence. */
 const PRESENT = '*';
 
+/** Tags that Grade writes; the others are of the request that made the snapshot. */
+const LABELS = [SET_TAGS.set, SET_TAGS.grade, SET_TAGS.windowMs, SET_TAGS.volume, SET_TAGS.device, SET_TAGS.receipt];
+
 const TAGGED_INSTANCES = 'Instances come and go; those that bear the policy tag are meant.';
 const OUR_VOLUMES =
   'Restored volumes come and go; the condition on the tag of their restore tells them from all others.';
@@ -85,14 +88,15 @@ export function mayTakeSets(step: StepFunction): void {
   });
 }
 
-/** Write our tags, and no others, on snapshots of our sets. */
+/** Write on snapshots of our sets what a grade says, and no other tag. */
 export function mayLabelSets(step: StepFunction): void {
   step.may({
     actions: ['ec2:CreateTags'],
     resources: [snapshotArn(step)],
     conditions: {
       StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
-      'ForAllValues:StringLike': { 'aws:TagKeys': 'freezeframe:*' },
+      'ForAllValues:StringEquals': { 'aws:TagKeys': LABELS },
+      Null: { 'aws:TagKeys': 'false' },
     },
     because: OUR_SNAPSHOTS,
   });
@@ -109,11 +113,25 @@ export function mayLockSets(step: StepFunction): void {
   });
 }
 
-/** Delete snapshots of our sets. */
-export function mayDeleteSets(step: StepFunction): void {
+/** Note on snapshots of our sets, in this Region, that they are being deleted, and nothing else. */
+export function mayMarkSets(step: StepFunction, region: string): void {
+  step.may({
+    actions: ['ec2:CreateTags'],
+    resources: [snapshotArn(step, region)],
+    conditions: {
+      StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
+      'ForAllValues:StringEquals': { 'aws:TagKeys': SET_TAGS.deleting },
+      Null: { 'aws:TagKeys': 'false' },
+    },
+    because: OUR_SNAPSHOTS,
+  });
+}
+
+/** Delete snapshots of our sets, in this Region or another one. */
+export function mayDeleteSets(step: StepFunction, region?: string): void {
   step.may({
     actions: ['ec2:DeleteSnapshot'],
-    resources: [snapshotArn(step)],
+    resources: [snapshotArn(step, region)],
     conditions: { StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT } },
     because: OUR_SNAPSHOTS,
   });
@@ -228,5 +246,11 @@ const ec2Arn = (scope: Construct, resource: 'instance' | 'volume'): string =>
   Stack.of(scope).formatArn({ service: 'ec2', resource, resourceName: '*' });
 
 /** The ARN of a snapshot names no account. */
-const snapshotArn = (scope: Construct): string =>
-  Stack.of(scope).formatArn({ service: 'ec2', account: '', resource: 'snapshot', resourceName: '*' });
+const snapshotArn = (scope: Construct, region?: string): string =>
+  Stack.of(scope).formatArn({
+    service: 'ec2',
+    account: '',
+    ...(region && { region }),
+    resource: 'snapshot',
+    resourceName: '*',
+  });

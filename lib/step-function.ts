@@ -15,7 +15,7 @@ export interface StepFunctionProps {
 export interface Permission {
   readonly actions: string[];
   readonly resources: string[];
-  readonly conditions?: Record<string, Record<string, string>>;
+  readonly conditions?: Record<string, Record<string, string | string[]>>;
   /** Why its resources can't be named one by one, where they are not. */
   readonly because?: string;
 }

@@ -13,6 +13,7 @@ import {
   GRADES,
   INSPECT_WINDOWS,
   MODES,
+  PRUNE,
   STATES,
   THAW_RESCUE,
   USER_TAGS,
@@ -314,7 +315,7 @@ describe('the runbook', async () => {
         id,
       );
     }
-    const names = [...Object.values(DOCUMENTS), BACKUP, THAW_RESCUE] as string[];
+    const names = [...Object.values(DOCUMENTS), BACKUP, THAW_RESCUE, PRUNE] as string[];
     for (const name of matches(page, /\b(Freezeframe-\w+)/g)) assert.ok(names.includes(name), name);
   });
 });

@@ -28,6 +28,10 @@ export const isThrottle = (error: unknown): boolean => error instanceof Error &&
 
 export const isRefusal = (error: unknown): boolean => error instanceof Error && REFUSALS.has(error.name);
 
+/** An error in one line for people. */
+export const clientErrorText = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message.split('\n')[0]}` : String(error);
+
 /** The service answered and meant it: nothing was done, and asking again in the same way changes nothing. */
 export const isDefinite = (error: unknown): boolean => {
   const status = (error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode;

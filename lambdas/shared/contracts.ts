@@ -588,3 +588,81 @@ export type Graded = z.infer<typeof Graded>;
 /** Input of *Lock*. */
 export const LockInput = z.object({ run: RunId, snapshotIds: z.array(z.string()), lock: Lock });
 export type LockInput = z.infer<typeof LockInput>;
+
+// ------------------------------------------------------------------------------------------------------------- the prune
+
+const count = z.number().check(z.int(), z.nonnegative());
+
+/** The part of a policy that retention needs, see `RetentionPolicy`. */
+const PrunePolicy = z.object({
+  grade: Grade,
+  timeZone: z.string(),
+  retain: z.object({
+    last: count,
+    daily: count,
+    weekly: count,
+    monthly: count,
+    yearly: count,
+    days: count,
+    finalDays: count,
+  }),
+});
+const PrunePolicies = z.record(z.string(), PrunePolicy);
+
+/** Input of *List sets*: the execution's input, the plan's policies, and the Regions that have sets, the stack's own first. */
+export const ListSetsInput = z.object({
+  input: z.object({ dryRun: z._default(z.boolean(), false) }),
+  policies: PrunePolicies,
+  regions: z.array(z.string()),
+});
+export type ListSetsInput = z.infer<typeof ListSetsInput>;
+
+/** Part of the instances of a Region: those whose id ends so. */
+const Shard = z.object({
+  region: z.string(),
+  suffix: z.string(),
+  /** More of it is due than went into the batch: it is decided on again after that. */
+  again: z.optional(z.boolean()),
+});
+export type Shard = z.infer<typeof Shard>;
+
+const names = z.array(z.string());
+
+/** What a prune has seen and done; the lists are for people, with a limit. */
+const PruneReport = z.object({
+  snapshots: count,
+  sets: count,
+  letGo: count,
+  deletedSets: count,
+  deletedSnapshots: count,
+  /** Due, but held by a lock, a hold, a use or an image. */
+  held: names,
+  /** Never graded though their run is long over, and nothing newer stands in for them. */
+  unproven: names,
+  /** With a member failed or gone, likewise. */
+  broken: names,
+  /** Pending for days. */
+  stuck: names,
+  /** Snapshots of ours that lack the tags of a set. */
+  orphans: names,
+  /** What could not be listed, decided on or deleted: the prune ends red. */
+  troubles: names,
+});
+export type PruneReport = z.infer<typeof PruneReport>;
+
+/** What the states of a prune hand on. */
+export const PruneState = z.object({
+  dryRun: z.boolean(),
+  policies: PrunePolicies,
+  /** Region of the instances. */
+  home: z.string(),
+  todo: z.array(Shard),
+  /** Of the part that was decided on last, a line for each set. */
+  decisions: names,
+  /** Sets to delete next. */
+  batch: z.array(z.object({ region: z.string(), instance: z.string(), set: z.string() })),
+  stalls: count,
+  report: PruneReport,
+  next: z.enum(['decide', 'delete', 'end']),
+});
+export type PruneState = z.infer<typeof PruneState>;

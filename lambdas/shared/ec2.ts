@@ -8,6 +8,7 @@ import {
   type CreateVolumeRequest,
   DeleteSnapshotCommand,
   DeleteVolumeCommand,
+  DescribeImagesCommand,
   DescribeInstancesCommand,
   DescribeLockedSnapshotsCommand,
   DescribeSnapshotsCommand,
@@ -27,8 +28,9 @@ import { RESTORE_TAGS, SET_TAGS } from './names.ts';
 export type Tags = Record<string, string>;
 
 /** `attempts`: 1 where an answer that was lost must not lead to a second request. */
-export const ec2Client = ({ attempts }: { attempts?: number } = {}): EC2Client =>
+export const ec2Client = ({ attempts, region }: { attempts?: number; region?: string } = {}): EC2Client =>
   new EC2Client({
+    ...(region ? { region } : {}),
     ...(attempts ? { maxAttempts: attempts } : {}),
     requestHandler: { connectionTimeout: 2_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
   });
@@ -199,9 +201,23 @@ export const snapshotsById = (client: EC2Client) => (snapshotIds: readonly strin
 export const snapshotsOfVolumes = (client: EC2Client) => (volumeIds: readonly string[]) =>
   findSnapshots(client, [{ Name: 'volume-id', Values: [...volumeIds] }]);
 
+/** Of all instances whose id ends so. */
+export const snapshotsOfInstances = (client: EC2Client) => (suffix: string) =>
+  findSnapshots(client, [{ Name: `tag:${SET_TAGS.instance}`, Values: [`i-*${suffix}`] }, OURS]);
+
+const OURS: Filter = { Name: 'tag-key', Values: [SET_TAGS.run] };
+
+/** Every snapshot of ours, a page at a time: there can be a hundred thousand. */
+export const pagesOfOurs = (client: EC2Client) => pagesOf(client, [OURS]);
+
 /** Paged: retention keeps many of them. */
 const findSnapshots = async (client: EC2Client, filters: Filter[]): Promise<FoundSnapshot[]> => {
-  const found: Snapshot[] = [];
+  const found: FoundSnapshot[] = [];
+  for await (const page of pagesOf(client, filters)) found.push(...page);
+  return found;
+};
+
+async function* pagesOf(client: EC2Client, filters: Filter[]): AsyncGenerator<FoundSnapshot[]> {
   let next: string | undefined;
   do {
     const page = await ask('ec2:DescribeSnapshots', () =>
@@ -214,20 +230,21 @@ const findSnapshots = async (client: EC2Client, filters: Filter[]): Promise<Foun
         }),
       ),
     );
-    found.push(...(page.Snapshots ?? []));
+    yield (page.Snapshots ?? []).map(foundSnapshot);
     next = page.NextToken;
   } while (next);
-  return found.map((snapshot) => ({
-    snapshotId: snapshot.SnapshotId ?? '',
-    volumeId: snapshot.VolumeId ?? '',
-    startTime: snapshot.StartTime?.toISOString() ?? '',
-    state: snapshot.State ?? '',
-    percent: Number.parseInt(snapshot.Progress || '0', 10),
-    sizeGiB: snapshot.VolumeSize ?? 0,
-    stateMessage: snapshot.StateMessage ?? '',
-    tags: tagsOf(snapshot.Tags),
-  }));
-};
+}
+
+const foundSnapshot = (snapshot: Snapshot): FoundSnapshot => ({
+  snapshotId: snapshot.SnapshotId ?? '',
+  volumeId: snapshot.VolumeId ?? '',
+  startTime: snapshot.StartTime?.toISOString() ?? '',
+  state: snapshot.State ?? '',
+  percent: Number.parseInt(snapshot.Progress || '0', 10),
+  sizeGiB: snapshot.VolumeSize ?? 0,
+  stateMessage: snapshot.StateMessage ?? '',
+  tags: tagsOf(snapshot.Tags),
+});
 
 export const tagSnapshots = (client: EC2Client) => async (snapshotIds: readonly string[], tags: Tags) => {
   await ask('ec2:CreateTags', () =>
@@ -251,19 +268,57 @@ export interface SnapshotLock {
   until: string;
 }
 
-/** Those of the snapshots that a lock keeps from being deleted. EC2 takes up to 1,000 ids. */
-export const lockedSnapshots =
+/** EC2 takes so many ids, and so many values of a filter, in one call. */
+const IDS_AT_ONCE = 200;
+
+const inChunks = async <Answer>(ids: readonly string[], call: (chunk: string[]) => Promise<Answer[]>) => {
+  const answers: Answer[] = [];
+  for (let at = 0; at < ids.length; at += IDS_AT_ONCE) answers.push(...(await call(ids.slice(at, at + IDS_AT_ONCE))));
+  return answers;
+};
+
+/** Of these instances, those that are there and not terminated. */
+export const livingInstances =
   (client: EC2Client) =>
-  async (snapshotIds: readonly string[]): Promise<SnapshotLock[]> => {
+  async (instanceIds: readonly string[]): Promise<ReadonlySet<string>> =>
+    new Set(
+      await inChunks(instanceIds, async (chunk) => {
+        const { Reservations = [] } = await ask('ec2:DescribeInstances', () =>
+          client.send(new DescribeInstancesCommand({ Filters: [{ Name: 'instance-id', Values: chunk }] })),
+        );
+        return Reservations.flatMap(({ Instances = [] }) => Instances)
+          .filter(({ State }) => State?.Name !== 'terminated' && State?.Name !== 'shutting-down')
+          .map(({ InstanceId = '' }) => InstanceId);
+      }),
+    );
+
+/** Images that are made of any of these snapshots. */
+export const imagesOfSnapshots = (client: EC2Client) => (snapshotIds: readonly string[]) =>
+  inChunks(snapshotIds, async (chunk) => {
+    const { Images = [] } = await ask('ec2:DescribeImages', () =>
+      client.send(
+        new DescribeImagesCommand({
+          Owners: ['self'],
+          IncludeDisabled: true,
+          Filters: [{ Name: 'block-device-mapping.snapshot-id', Values: chunk }],
+        }),
+      ),
+    );
+    return Images.map(({ ImageId = '' }) => ImageId);
+  });
+
+/** Those of the snapshots that a lock keeps from being deleted. */
+export const lockedSnapshots = (client: EC2Client) => (snapshotIds: readonly string[]) =>
+  inChunks(snapshotIds, async (chunk): Promise<SnapshotLock[]> => {
     const { Snapshots = [] } = await ask('ec2:DescribeLockedSnapshots', () =>
-      client.send(new DescribeLockedSnapshotsCommand({ SnapshotIds: [...snapshotIds] })),
+      client.send(new DescribeLockedSnapshotsCommand({ SnapshotIds: chunk })),
     );
     return Snapshots.filter(({ LockState }) => LockState !== 'expired').map((lock) => ({
       snapshotId: lock.SnapshotId ?? '',
       mode: lock.LockState ?? '',
       until: lock.LockExpiresOn?.toISOString() ?? '',
     }));
-  };
+  });
 
 /** Gone already is as good as deleted. */
 export const deleteSnapshot = (client: EC2Client) => async (snapshotId: string) => {

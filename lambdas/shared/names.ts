@@ -35,6 +35,13 @@ export const RESTORE_STATES = {
   removeVolumes: 'Remove volumes',
 } as const;
 
+/** States of the prune. */
+export const PRUNE_STATES = {
+  listSets: 'List sets',
+  decide: 'Decide',
+  delete: 'Delete',
+} as const;
+
 /** SSM document names. Fixed, so that a new version never takes the thaw away from a run that froze with the old one. */
 export const DOCUMENTS = {
   inspect: 'Freezeframe-Inspect',
@@ -85,13 +92,17 @@ export const RESTORE_TAGS = {
   from: 'freezeframe:restored-volume',
 } as const;
 
-/** Tags the user puts on instances and volumes. */
+/** Name of the state machine that lets sets go. */
+export const PRUNE = 'Freezeframe-Prune';
+
+/** Tags the user puts on instances, volumes and snapshots. */
 export const USER_TAGS = {
   policy: 'freezeframe:policy',
   mode: 'freezeframe:mode',
   apps: 'freezeframe:apps',
   group: 'freezeframe:group',
   exclude: 'freezeframe:exclude',
+  hold: 'freezeframe:hold',
 } as const;
 
 /** Tags that Freezeframe puts on every snapshot of a set. */
@@ -114,7 +125,14 @@ export const SET_TAGS = {
   members: 'freezeframe:members',
   /** SHA-256 of the stored evidence, see `hashOf`. */
   receipt: 'freezeframe:receipt',
+  /** On copies: the point in time of their set, since a copy's StartTime is its own. */
+  started: 'freezeframe:started',
+  /** Retention has let the set go; since when its members are being deleted. */
+  deleting: 'freezeframe:deleting',
 } as const;
+
+/** Tags `freezeframe:in-use:<who>` hold a set until the time that is their value, ISO 8601: of a restore, of a copy. */
+export const IN_USE = 'freezeframe:in-use:';
 
 /** Grades in ascending order of what they promise. */
 export const GRADES = ['crash', 'filesystem', 'application'] as const;

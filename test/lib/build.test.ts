@@ -22,6 +22,9 @@ const USES_EC2: readonly FunctionName[] = [
   'attach-volumes',
   'restore-host',
   'remove-volumes',
+  'list-sets',
+  'decide',
+  'delete',
 ];
 
 describe('bundles', async () => {

@@ -10,6 +10,7 @@ import {
   BACKUP,
   DOCUMENTS,
   INSPECT_WINDOWS,
+  PRUNE,
   RESTORE_TAGS,
   SET_TAGS,
   THAW_RESCUE,
@@ -98,6 +99,12 @@ const deleteOurs: Asked = {
   resource: SNAPSHOT,
   context: OUR_SET,
 };
+const mark: Asked = {
+  title: 'note on a snapshot of ours that it is being deleted',
+  action: 'ec2:CreateTags',
+  resource: SNAPSHOT,
+  context: { ...OUR_SET, 'aws:TagKeys': [SET_TAGS.deleting] },
+};
 const lockOurs: Asked = {
   title: 'lock a snapshot of ours',
   action: 'ec2:LockSnapshot',
@@ -179,6 +186,12 @@ const NEVER: readonly Asked[] = [
   sendAws('AWS-RunPowerShellScript'),
   sendToUntagged,
   deleteForeign,
+  {
+    title: 'delete a snapshot of ours in a Region that the plan does not name',
+    action: 'ec2:DeleteSnapshot',
+    resource: 'arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0',
+    context: OUR_SET,
+  },
   lockForeign,
   { title: 'unlock a snapshot of ours', action: 'ec2:UnlockSnapshot', resource: SNAPSHOT, context: OUR_SET },
   labelForeign,
@@ -284,6 +297,16 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   lock: [look('ec2:DescribeLockedSnapshots'), lockOurs],
   'check-snapshots': [look('ec2:DescribeSnapshots')],
   discard: [look('ec2:DescribeSnapshots'), deleteOurs],
+  'list-sets': [look('ec2:DescribeSnapshots')],
+  decide: [look('ec2:DescribeSnapshots'), look('ec2:DescribeInstances'), look('ec2:DescribeLockedSnapshots')],
+  delete: [
+    look('ec2:DescribeSnapshots'),
+    look('ec2:DescribeInstances'),
+    look('ec2:DescribeLockedSnapshots'),
+    look('ec2:DescribeImages'),
+    mark,
+    deleteOurs,
+  ],
   'check-thaw': [readHistory],
   sweep: [listBackups, readHistory, startRescue],
   'find-set': [look('ec2:DescribeSnapshots')],
@@ -487,6 +510,45 @@ describe('a Windows instance with the policy that the stack offers may', () => {
     it(asked.title, async () => assert.equal(await answer(policies, asked), 'Allowed'));
   }
   for (const asked of [...mayNot, ...NEVER]) {
+    it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
+  }
+});
+
+describe('the state machine of the prune may', () => {
+  const policies = policiesOfMachine(PRUNE);
+  const functions = ['list-sets', 'decide', 'delete'].map((name) =>
+    String(resolve(functionNamed(name).Properties.Role)),
+  );
+  const invoke = (name: string): Asked => ({
+    title: '',
+    action: 'lambda:InvokeFunction',
+    resource: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`,
+  });
+
+  it('invoke the functions of its own states, and no other of the stack', async () => {
+    assert.equal(functions.length, 3);
+    for (const [id, { Type, Properties }] of Object.entries(resources)) {
+      if (Type !== 'AWS::Lambda::Function') continue;
+      const own = functions.includes(String(resolve(Properties.Role)));
+      const asked = { ...invoke(id), resource: String(resolve({ 'Fn::GetAtt': [id, 'Arn'] })) };
+      assert.match(await answer(policies, asked), own ? /Allowed/ : /Denied/, id);
+    }
+  });
+  for (const asked of [...EVERYTHING, ...NEVER]) {
+    it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
+  }
+});
+
+describe('the day that starts a prune may', () => {
+  const rule = byType('AWS::Events::Rule').find(({ Properties }) => Properties.ScheduleExpression === 'rate(1 day)');
+  const policies = policiesOf(String(resolve(rule?.Properties.Targets[0].RoleArn)).split('/').at(-1) ?? '');
+
+  it('start a prune', async () =>
+    assert.equal(
+      await answer(policies, { title: '', action: 'states:StartExecution', resource: machine(PRUNE) }),
+      'Allowed',
+    ));
+  for (const asked of [...EVERYTHING, ...NEVER]) {
     it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
   }
 });

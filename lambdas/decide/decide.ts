@@ -1,0 +1,80 @@
+import { clientErrorText } from '../shared/aws-errors.ts';
+import type { PruneState } from '../shared/contracts.ts';
+import { decideSets, type Facts } from '../shared/decide-sets.ts';
+import type { FoundSnapshot } from '../shared/ec2.ts';
+import { UNPROVEN } from '../shared/names.ts';
+import { note } from '../shared/prune-report.ts';
+import { type Decision, UNFINISHED_MS } from '../shared/retention.ts';
+import type { LiveSet } from '../shared/sets.ts';
+
+export interface Region extends Pick<Facts, 'living' | 'locked'> {
+  /** Every snapshot of ours whose instance's id ends so. */
+  snapshots(suffix: string): Promise<FoundSnapshot[]>;
+}
+
+/** Sets that one *Delete* gets at once. */
+const MOST_SETS = 400;
+/** Of the decisions' text, so that an execution's state stays below 256 KiB with everything else in it. */
+const MOST_CHARACTERS = 120_000;
+
+/** Decides on the first part that is still to do. With a dry run nothing comes of it but its words. */
+export const decidePart = async (
+  state: PruneState,
+  regionOf: (region: string) => Region,
+  now: number,
+): Promise<PruneState> => {
+  const [shard, ...rest] = state.todo;
+  if (!shard) return { ...state, next: 'end' };
+  const report = structuredClone(state.report);
+  const done = { ...state, todo: rest, report, decisions: [], batch: [] };
+  const region = regionOf(shard.region);
+  try {
+    const snapshots = await region.snapshots(shard.suffix);
+    const { decisions } = await decideSets(snapshots, { ...region, policies: state.policies }, now);
+    const letGo = decisions.filter(({ keep }) => !keep);
+    // What does not fit into this batch is decided on again when it is deleted.
+    const batch = state.dryRun ? [] : letGo.slice(0, MOST_SETS);
+    const again = batch.length < letGo.length && !state.dryRun;
+    if (!again) tell(report, shard.region, decisions, now);
+    return {
+      ...done,
+      todo: again ? [{ ...shard, again }, ...rest] : rest,
+      decisions: told(decisions),
+      batch: batch.map(({ set }) => ({ region: shard.region, instance: set.instance, set: set.set })),
+      next: batch.length > 0 ? 'delete' : rest.length > 0 ? 'decide' : 'end',
+    };
+  } catch (error) {
+    note(
+      report.troubles,
+      `${shard.region}, instances …${shard.suffix}, can't be decided on: ${clientErrorText(error)}`,
+    );
+    return { ...done, next: rest.length > 0 ? 'decide' : 'end' };
+  }
+};
+
+/** One line a set, those that go first. */
+const told = (decisions: readonly Decision<LiveSet>[]): string[] => {
+  const lines: string[] = [];
+  let left = MOST_CHARACTERS;
+  for (const { set, keep, reasons } of decisions.toSorted((a, b) => Number(a.keep) - Number(b.keep))) {
+    const line = `${keep ? 'keep' : 'delete'} ${set.set}: ${reasons.join('; ')}`;
+    left -= line.length + 4;
+    if (left < 0) return [...lines, `and ${decisions.length - lines.length} more`];
+    lines.push(line);
+  }
+  return lines;
+};
+
+/** What a person may want to look at. */
+const tell = (report: PruneState['report'], region: string, decisions: readonly Decision<LiveSet>[], now: number) => {
+  report.sets += decisions.length;
+  for (const { set, keep, due, reasons } of decisions) {
+    const name = `${region} ${set.set}`;
+    const unfinished = now - set.startedAt > UNFINISHED_MS;
+    if (!keep) report.letGo += 1;
+    else if (due) note(report.held, `${name}: ${reasons.join('; ')}`);
+    if (keep && set.state === 'broken') note(report.broken, `${name}: ${reasons.join('; ')}`);
+    else if (keep && set.grade === UNPROVEN && unfinished) note(report.unproven, `${name}: ${reasons.join('; ')}`);
+    if (set.state === 'pending' && unfinished) note(report.stuck, `${name}: not completed since its start`);
+  }
+};

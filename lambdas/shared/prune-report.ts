@@ -1,0 +1,28 @@
+import type { PruneReport } from './contracts.ts';
+
+export const emptyReport = (): PruneReport => ({
+  snapshots: 0,
+  sets: 0,
+  letGo: 0,
+  deletedSets: 0,
+  deletedSnapshots: 0,
+  held: [],
+  unproven: [],
+  broken: [],
+  stuck: [],
+  orphans: [],
+  troubles: [],
+});
+
+/** The state of an execution holds 256 KiB: of each kind so many are named, and the rest counted. */
+const MOST_NAMED = 40;
+
+/** Adds to a list of the report; from its end on, only the number of what is left out grows. */
+export const note = (list: string[], text: string): void => {
+  if (list.length < MOST_NAMED) {
+    list.push(text.slice(0, 300));
+    return;
+  }
+  const [, more = '0'] = /^and (\d+) more$/.exec(list[MOST_NAMED] ?? '') ?? [];
+  list[MOST_NAMED] = `and ${Number(more) + 1} more`;
+};
