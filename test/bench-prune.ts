@@ -1,0 +1,100 @@
+/**
+ * `npm run bench:prune -- 100000`: so many snapshots listed, decided on and pruned by the functions' own code and the
+ * unmodified SDK, against the lab's EC2 with its documented rates. Time passes `SPEED` times as fast.
+ */
+import { FastClock } from '../lab/aws/clock.ts';
+import { startAws } from '../lab/aws/server.ts';
+import { World } from '../lab/aws/world.ts';
+import { decidePart } from '../lambdas/decide/decide.ts';
+import { deleteSets } from '../lambdas/delete/delete.ts';
+import { listSets } from '../lambdas/list-sets/list-sets.ts';
+import * as ec2 from '../lambdas/shared/ec2.ts';
+import { MemoryStore } from './support/memory-store.ts';
+import { putSet, setsIn } from './support/stored-sets.ts';
+
+const SPEED = 20;
+const DAY_MS = 86_400_000;
+const [MEMBERS, NIGHTS, KEPT] = [4, 25, 24];
+const snapshots = Number(process.argv[2] ?? 100_000);
+const instances = Math.ceil(snapshots / MEMBERS / NIGHTS);
+
+const clock = new FastClock(SPEED);
+const world = new World({ store: new MemoryStore(), clock });
+for (let server = 0; server < instances; server += 1) {
+  const instance = `i-${Math.imul(server + 1, 0x9e3779b1)
+    .toString(16)
+    .replace('-', '')
+    .padStart(17, '0')}`;
+  world.ec2.addInstance({ id: instance, volumes: [] });
+  for (let night = 1; night <= NIGHTS; night += 1) {
+    putSet(world, { instance, at: clock.now() - night * DAY_MS, members: MEMBERS });
+  }
+}
+const server = await startAws(world);
+Object.assign(process.env, server.environment('bench'));
+
+const client = ec2.ec2Client({ attempts: 8, region: world.region });
+const living = ec2.livingInstances(client);
+let [held, bytes, parts] = [0, 0, 0];
+const note = (state: object) => {
+  bytes = Math.max(bytes, JSON.stringify(state).length);
+};
+const retain = { last: KEPT, daily: 0, weekly: 0, monthly: 0, yearly: 0, days: 0, finalDays: 0 };
+const regions = [world.region];
+const policies = { nightly: { grade: 'application', timeZone: 'Europe/Berlin', retain } } as const;
+const product = {
+  now: () => clock.now(),
+  sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms / SPEED)),
+  chance: Math.random,
+};
+
+const began = clock.now();
+let state = await listSets({ input: { dryRun: false }, policies, regions }, () => ec2.pagesOfOurs(client));
+while (state.next !== 'end') {
+  note(state);
+  if (state.next === 'decide') {
+    parts += 1;
+    const ofPart = ec2.snapshotsOfInstances(client);
+    const counted = async (suffix: string) => {
+      const found = await ofPart(suffix);
+      held = Math.max(held, found.length);
+      return found;
+    };
+    const region = { living, locked: ec2.lockedSnapshots(client), snapshots: counted };
+    state = await decidePart(state, () => region, clock.now());
+  } else {
+    const region = {
+      living,
+      locked: ec2.lockedSnapshots(client),
+      snapshotsOf: ec2.snapshotsOfInstance(client),
+      imagesOf: ec2.imagesOfSnapshots(client),
+      tag: ec2.tagSnapshots(client),
+      delete: ec2.deleteSnapshot(client),
+    };
+    state = await deleteSets(state, () => region, product);
+  }
+}
+const minutes = (clock.now() - began) / 60_000;
+const throttled = world.log.filter(({ result }) => result === 'RequestLimitExceeded').length;
+const left = setsIn(world);
+const whole = [...left.values()].every((members) => members === MEMBERS);
+console.log(
+  JSON.stringify({
+    snapshots: instances * NIGHTS * MEMBERS,
+    instances,
+    deleted: state.report.deletedSnapshots,
+    setsLeft: left.size,
+    expected: instances * KEPT,
+    whole,
+    parts,
+    mostSnapshotsInMemory: held,
+    greatestStateBytes: bytes,
+    calls: world.log.length,
+    throttled,
+    minutes: Math.round(minutes),
+    deletesPerSecond: Number((state.report.deletedSnapshots / minutes / 60).toFixed(2)),
+    troubles: state.report.troubles,
+  }),
+);
+await server.close();
+if (left.size !== instances * KEPT || !whole || state.report.troubles.length > 0) process.exitCode = 1;
