@@ -27,7 +27,8 @@ mount_make() {
   if [[ $P_ACCESS == ro ]]; then readonly=1; fi
   options_kept "${PLAN_OPTS[$k]}"
   options+=$REPLY
-  mkdir -p "$at"
+  # Databases run as users of their own, and have to get there; what lies in it has the rights of the original.
+  (umask 022 && mkdir -p "$at")
   case $type in
     xfs)
       # Mounted once for its log; then it can have a uuid of its own.
