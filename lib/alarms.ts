@@ -13,7 +13,8 @@ export interface AlarmsProps {
 
 /** The alarms of this stack, and who hears of them. */
 export class Alarms extends Construct {
-  private readonly topic: sns.Topic | undefined;
+  /** Undefined when nobody is to be told. */
+  readonly topic: sns.Topic | undefined;
 
   constructor(scope: Construct, id: string, { notify }: AlarmsProps = {}) {
     super(scope, id);
@@ -37,11 +38,15 @@ export class Alarms extends Construct {
   }
 
   /** An alarm by its name, which is a section of the runbook; its description says where. */
-  whenAbove0(name: string, metric: cloudwatch.Metric, { because, periods = 1 }: AlarmReason): void {
+  whenAbove0(
+    name: string,
+    metric: cloudwatch.Metric,
+    { because, periods = 1, period = Duration.minutes(5) }: AlarmReason,
+  ): void {
     const alarm = new cloudwatch.Alarm(this, name, {
       alarmName: PREFIX + name,
       alarmDescription: `${because} What to do: ${RUNBOOK}#${name.toLowerCase()}`,
-      metric: metric.with({ period: Duration.minutes(5), statistic: 'Maximum' }),
+      metric: metric.with({ period, statistic: 'Maximum' }),
       threshold: 0,
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
       evaluationPeriods: periods,
@@ -54,8 +59,10 @@ export class Alarms extends Construct {
 export interface AlarmReason {
   /** For whoever gets the alarm: what it means. */
   readonly because: string;
-  /** Periods of five minutes that it has to last. @default 1 */
+  /** Periods that it has to last. @default 1 */
   readonly periods?: number;
+  /** @default five minutes */
+  readonly period?: Duration;
 }
 
 const PREFIX = 'Freezeframe-';

@@ -3,6 +3,7 @@ import type { RunPolicy } from '../lambdas/shared/contracts.ts';
 import { Alarms } from './alarms.ts';
 import { BackupSteps } from './backup-steps.ts';
 import { BackupWorkflow } from './backup-workflow.ts';
+import { Fleet } from './fleet.ts';
 import { HostDocuments } from './host-documents.ts';
 import type { Plan } from './plan.ts';
 import { Prune } from './prune.ts';
@@ -27,6 +28,7 @@ export class Freezeframe extends Construct {
   readonly rescue: ThawRescue;
   readonly restore: RestoreWorkflow;
   readonly prune: Prune;
+  readonly fleet: Fleet;
 
   constructor(scope: Construct, id: string, { plan }: FreezeframeProps) {
     super(scope, id);
@@ -40,9 +42,12 @@ export class Freezeframe extends Construct {
       policies: runPolicies(plan),
     });
     const alarms = new Alarms(this, 'Alarms', plan.notify === undefined ? {} : { notify: plan.notify });
-    this.rescue = new ThawRescue(this, 'Rescue', {
+    this.rescue = new ThawRescue(this, 'Rescue', { backup: this.backup.stateMachine, thaw: steps.thaw, alarms });
+    this.fleet = new Fleet(this, 'Fleet', {
+      plan,
       backup: this.backup.stateMachine,
-      thaw: steps.thaw,
+      rescue: this.rescue.stateMachine,
+      receipts: this.receipts,
       alarms,
     });
     this.restore = new RestoreWorkflow(this, 'Restore', {

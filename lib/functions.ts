@@ -30,6 +30,11 @@ export const FUNCTIONS = {
   'check-thaw': { timeoutSeconds: 60 },
   // Reads the history of every run that may have left a host frozen: seconds each when Step Functions throttles.
   sweep: { timeoutSeconds: 240 },
+  // 10,000 instances: ten pages of EC2 and two hundred of SSM.
+  'find-targets': { timeoutSeconds: 300 },
+  report: { timeoutSeconds: 120 },
+  // As many snapshots as a Region may have, at a thousand a page.
+  'check-rpo': { timeoutSeconds: 600 },
 } as const satisfies Record<string, { timeoutSeconds: number }>;
 export type FunctionName = keyof typeof FUNCTIONS;
 

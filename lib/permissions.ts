@@ -1,9 +1,10 @@
 /** What steps may do, in IAM's words: our documents, instances that bear the policy tag, snapshots that we tagged. */
 import { ArnFormat, Stack } from 'aws-cdk-lib';
+import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as ssm from 'aws-cdk-lib/aws-ssm';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
-import { RESTORE_TAGS, SET_TAGS, UNPROVEN, USER_TAGS, VSS_DOCUMENTS } from '../lambdas/shared/names.ts';
+import { FLEETS_PREFIX, RESTORE_TAGS, SET_TAGS, UNPROVEN, USER_TAGS, VSS_DOCUMENTS } from '../lambdas/shared/names.ts';
 import type { StepFunction } from './step-function.ts';
 
 /** Matches any value of a tag, but not its absence. */
@@ -218,6 +219,22 @@ function mayUseKeysOfVolumes(step: StepFunction): void {
   });
 }
 
+/** Read and write the lists and results of fleets, and nothing else in the bucket. */
+export function mayKeepLists(
+  step: StepFunction,
+  bucket: s3.IBucket,
+  ...actions: ('s3:GetObject' | 's3:PutObject')[]
+): void {
+  const because = 'Every firing has objects of its own.';
+  step.may({ actions, resources: [bucket.arnForObjects(`${FLEETS_PREFIX}*`)], because });
+  // Without the right to list, S3 says AccessDenied of an object that is not there yet, and not that it is missing.
+  step.may({
+    actions: ['s3:ListBucket'],
+    resources: [bucket.bucketArn],
+    conditions: { StringLike: { 's3:prefix': `${FLEETS_PREFIX}*` } },
+  });
+}
+
 /** Read what an execution of this state machine has been through. */
 export function mayReadHistory(step: StepFunction, machine: sfn.StateMachine): void {
   step.may({
@@ -231,7 +248,8 @@ export function mayStart(step: StepFunction, machine: sfn.StateMachine): void {
   step.may({ actions: ['states:StartExecution'], resources: [machine.stateMachineArn] });
 }
 
-const executionsArn = (machine: sfn.StateMachine): string =>
+/** Of every execution of a state machine. */
+export const executionsArn = (machine: sfn.StateMachine): string =>
   Stack.of(machine).formatArn({
     service: 'states',
     resource: 'execution',

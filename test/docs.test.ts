@@ -10,6 +10,8 @@ import * as errors from '../lambdas/shared/errors.ts';
 import {
   BACKUP,
   DOCUMENTS,
+  FIRING,
+  FLEET,
   GRADES,
   INSPECT_WINDOWS,
   MODES,
@@ -191,8 +193,7 @@ describe('a number or a list that the pages repeat is the code’s', () => {
   });
 
   it('the user’s tags', () => {
-    // It has no effect yet, and the README says so elsewhere.
-    const tags = Object.values(USER_TAGS).filter((tag) => tag !== USER_TAGS.group);
+    const tags = Object.values(USER_TAGS);
     assert.deepEqual(column('README.md', 'Tag').sort(), tags.sort());
   });
 
@@ -315,7 +316,7 @@ describe('the runbook', async () => {
         id,
       );
     }
-    const names = [...Object.values(DOCUMENTS), BACKUP, THAW_RESCUE, PRUNE] as string[];
+    const names = [...Object.values(DOCUMENTS), BACKUP, FIRING, FLEET, THAW_RESCUE, PRUNE] as string[];
     for (const name of matches(page, /\b(Freezeframe-\w+)/g)) assert.ok(names.includes(name), name);
   });
 });

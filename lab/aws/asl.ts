@@ -1,3 +1,4 @@
+import type { MapSpec } from './map-run.ts';
 import type { Definition, StateDefinition } from './template.ts';
 
 /*
@@ -9,12 +10,14 @@ import type { Definition, StateDefinition } from './template.ts';
  *  - ResultPath "$" would write a field named "$"                                  → taken out, which means the same.
  *  - `$$.State` and `$$.StateMachine` are not supplied                             → supplied, see `observed`.
  *  - After an abort a failing task still runs through its Retry, without waiting   → its handler refuses by then.
+ *  - A Distributed Map runs as an inline one, without ItemReader, ResultWriter and
+ *    tolerated failures                                                           → a task of the lab's own, map-run.ts.
  *  - No limit of 256 KiB (States.DataLimitExceeded)                                → checked on input and task results.
  * What stays different, so that no definition may rest on it:
- *  - JSONata, Assign, HeartbeatSeconds, .waitForTaskToken, ItemReader, ItemBatcher, ResultWriter: refused below.
+ *  - JSONata, Assign, HeartbeatSeconds, .waitForTaskToken, ItemBatcher: refused below.
  *  - TimeoutSecondsPath is not scaled. A Map runs 40 iterations at once where AWS sets no limit.
- *  - ToleratedFailurePercentage is ignored: one failed iteration fails the Map, so iterations must catch everything.
- *  - Inside a Map, `$$.Execution.Input` is the item, `$$.Map` is seen by ItemSelector only, and `$$.State` is that of the
+ *  - Of an inline Map, ToleratedFailurePercentage is ignored: one failed iteration fails it.
+ *  - Inside an inline Map, `$$.Execution.Input` is the item, `$$.Map` is seen by ItemSelector only, and `$$.State` is that of the
  *    state entered last anywhere in the execution.
  *  - When a sibling of a Map or Parallel fails, a state that is being retried there is tried to its end, without waits.
  */
@@ -26,6 +29,8 @@ export interface Adapted {
   tasks: Map<string, StateDefinition>;
   /** The type of each state as it was written. */
   types: Map<string, string>;
+  /** The Distributed Maps, by the state's name. */
+  maps: Map<string, MapSpec>;
 }
 
 export interface Scales {
@@ -38,10 +43,16 @@ export interface Scales {
 /** Resources of the lab's own. */
 export const WAIT = 'lab:wait';
 export const FAIL = 'lab:fail';
+export const MAP = 'lab:distributed-map';
 
 /** The definition with the gaps closed and its times scaled; throws on what the lab cannot run truly. */
 export function adapt(definition: Definition, scales: Scales): Adapted {
-  const adapted: Adapted = { definition: structuredClone(definition), tasks: new Map(), types: new Map() };
+  const adapted: Adapted = {
+    definition: structuredClone(definition),
+    tasks: new Map(),
+    types: new Map(),
+    maps: new Map(),
+  };
   adaptMachine(adapted.definition, scales, adapted);
   return adapted;
 }
@@ -67,16 +78,7 @@ export function observed(definition: Definition, entered: (name: string) => void
 /** Longest timer that JavaScript has, in seconds. */
 const LONGEST_SECONDS = 2_147_483;
 
-const REFUSED = [
-  'Assign',
-  'Arguments',
-  'HeartbeatSeconds',
-  'HeartbeatSecondsPath',
-  'ItemReader',
-  'ItemBatcher',
-  'ResultWriter',
-  'Credentials',
-];
+const REFUSED = ['Assign', 'Arguments', 'HeartbeatSeconds', 'HeartbeatSecondsPath', 'ItemBatcher', 'Credentials'];
 
 function adaptMachine(machine: Definition, scales: Scales, adapted: Adapted): void {
   if (machine.QueryLanguage === 'JSONata') throw new Error('the lab plays JSONPath state machines, not JSONata');
@@ -93,7 +95,7 @@ function adaptMachine(machine: Definition, scales: Scales, adapted: Adapted): vo
 }
 
 function adaptState(name: string, written: StateDefinition, scales: Scales, adapted: Adapted): StateDefinition {
-  const state = asTask(written);
+  const state = isDistributed(written) ? asMapRun(name, written, adapted) : asTask(written);
   if (state.ResultPath === '$') delete state.ResultPath;
   for (const catcher of (state.Catch ?? []) as Record<string, unknown>[]) {
     if (catcher.ResultPath === '$') delete catcher.ResultPath;
@@ -112,6 +114,28 @@ function adaptState(name: string, written: StateDefinition, scales: Scales, adap
     adaptMachine(child, scales, adapted);
     return child;
   });
+}
+
+const isDistributed = ({ Type, ItemProcessor }: StateDefinition): boolean =>
+  Type === 'Map' && (ItemProcessor as { ProcessorConfig?: { Mode?: string } }).ProcessorConfig?.Mode === 'DISTRIBUTED';
+
+/** A Distributed Map as a task that gets where its items are and where its results go. */
+function asMapRun(name: string, written: StateDefinition, adapted: Adapted): StateDefinition {
+  const { ItemProcessor, ItemReader, ResultWriter, Label, MaxConcurrency, ToleratedFailurePercentage, ...rest } =
+    written;
+  const { ProcessorConfig: _, ...processor } = ItemProcessor as Definition & { ProcessorConfig: object };
+  if (!ItemReader || 'ItemSelector' in rest) {
+    throw new Error(`state '${name}': the lab plays Distributed Maps with an ItemReader and without an ItemSelector`);
+  }
+  adapted.maps.set(name, {
+    processor,
+    label: String(Label ?? name),
+    maxConcurrency: Number(MaxConcurrency ?? 0),
+    toleratedFailurePercentage: Number(ToleratedFailurePercentage ?? 0),
+  });
+  const parametersOf = (part: unknown) => (part as { Parameters: object } | undefined)?.Parameters;
+  const parameters = { reader: parametersOf(ItemReader), writer: parametersOf(ResultWriter) };
+  return { ...rest, Type: 'Task', Resource: MAP, Parameters: JSON.parse(JSON.stringify(parameters)) };
 }
 
 /** Wait and Fail as tasks of the lab's own; every other state as it is. */

@@ -19,6 +19,9 @@ import type { Operations, World } from './world.ts';
 export class Snapshots {
   readonly all = new Map<string, Snapshot>();
   readonly operations: Operations;
+  /** Snapshots by their volume, and by each tag that they have or had: where to look before anything is compared. */
+  readonly #byVolume = new Map<string, Set<Snapshot>>();
+  readonly #byTag = new Map<string, Set<Snapshot>>();
   readonly #world: World;
   readonly #instances: ReadonlyMap<string, Instance>;
   readonly #volumes: Volumes;
@@ -69,7 +72,26 @@ export class Snapshots {
       ...snapshot,
     };
     this.all.set(full.id, full);
+    add(this.#byVolume, full.volumeId, full);
+    this.noteTags(full);
     return full;
+  }
+
+  /** To be called when tags were added. */
+  noteTags(snapshot: Snapshot): void {
+    for (const [key, value] of snapshot.tags) add(this.#byTag, `${key} ${value}`, snapshot);
+  }
+
+  /** Whatever a filter could find, and more. */
+  #candidates(filters: DescribeSnapshotsCommandInput['Filters'] = []): Iterable<Snapshot> {
+    for (const { Name = '', Values = [] } of filters) {
+      if (Values.some((value) => /[*?]/.test(value))) continue;
+      const of = (index: ReadonlyMap<string, Set<Snapshot>>, key: (value: string) => string) =>
+        new Set(Values.flatMap((value) => [...(index.get(key(value)) ?? [])]));
+      if (Name === 'volume-id') return of(this.#byVolume, (value) => value);
+      if (Name.startsWith('tag:')) return of(this.#byTag, (value) => `${Name.slice(4)} ${value}`);
+    }
+    return this.all.values();
   }
 
   async #createSet(input: CreateSnapshotsCommandInput): Promise<{ Snapshots: SnapshotInfo[] }> {
@@ -138,9 +160,8 @@ export class Snapshots {
   #admit(volume: Volume, now: number): void {
     const { snapshotIntervalMs, concurrentSnapshots } = this.#world.limits;
     // Snapshots in error count until they are deleted, deleted ones until they are done.
-    const open = [...this.all.values()].filter(
-      ({ volumeId, state, deleted }) =>
-        volumeId === volume.id && (state === 'pending' || (state === 'error' && !deleted)),
+    const open = [...(this.#byVolume.get(volume.id) ?? [])].filter(
+      ({ state, deleted }) => state === 'pending' || (state === 'error' && !deleted),
     );
     if (open.length >= concurrentSnapshots(volume.type)) {
       throw new AwsError(
@@ -185,7 +206,9 @@ export class Snapshots {
       }
     }
     const mine = (input.OwnerIds ?? ['self']).some((owner) => owner === 'self' || owner === this.#world.account);
-    const visible = [...this.all.values()].filter(({ visibleAt, deleted }) => mine && !deleted && visibleAt <= now);
+    const visible = [...this.#candidates(input.Filters)].filter(
+      ({ visibleAt, deleted }) => mine && !deleted && visibleAt <= now,
+    );
     const asked = visible.filter(({ id }) => input.SnapshotIds?.includes(id) ?? true);
     const found = filtered(asked, input.Filters, {
       'snapshot-id': ({ id }) => [id],
@@ -240,6 +263,12 @@ export class Snapshots {
       StorageTier: 'standard',
     };
   }
+}
+
+function add(index: Map<string, Set<Snapshot>>, key: string, snapshot: Snapshot): void {
+  const known = index.get(key);
+  if (known) known.add(snapshot);
+  else index.set(key, new Set([snapshot]));
 }
 
 export interface Snapshot {

@@ -73,8 +73,8 @@ export class Volumes {
       if (this.find(id).visibleAt > now)
         throw new AwsError('InvalidVolume.NotFound', `The volume '${id}' does not exist.`);
     }
-    const visible = [...this.all.values()].filter(({ visibleAt }) => visibleAt <= now);
-    const asked = visible.filter(({ id }) => input.VolumeIds?.includes(id) ?? true);
+    const named = input.VolumeIds?.map((id) => this.find(id));
+    const asked = (named ?? [...this.all.values()]).filter(({ visibleAt }) => visibleAt <= now);
     const found = filtered(asked, input.Filters, {
       'volume-id': ({ id }) => [id],
       status: ({ state }) => [state],

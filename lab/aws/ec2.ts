@@ -66,8 +66,8 @@ export class Ec2 {
 
   #describe(input: DescribeInstancesCommandInput): Partial<DescribeInstancesCommandOutput> {
     checkPaging(input.MaxResults, input.InstanceIds, 'instancesSet');
-    for (const id of input.InstanceIds ?? []) findInstance(this.instances, id);
-    const asked = [...this.instances.values()].filter(({ id }) => input.InstanceIds?.includes(id) ?? true);
+    const named = input.InstanceIds?.map((id) => findInstance(this.instances, id));
+    const asked = named ?? [...this.instances.values()];
     const found = filtered(asked, input.Filters, {
       'instance-id': ({ id }) => [id],
       'instance-state-name': ({ state }) => [state],
@@ -130,6 +130,8 @@ export class Ec2 {
     // All resources or none: every new set of tags is made before the first is put in place.
     const changes = resources.map((resource) => ({ resource, tags: tagged(resource.tags, input.Tags) }));
     for (const { resource, tags } of changes) resource.tags = tags;
+    for (const id of input.Resources ?? [])
+      if (id.startsWith('snap-')) this.snapshots.noteTags(this.snapshots.find(id));
     return {};
   }
 

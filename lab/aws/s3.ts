@@ -15,10 +15,14 @@ export class S3 {
     if (!this.buckets.has(name)) this.buckets.set(name, new Map());
   }
 
-  put(bucket: string, key: string, body: Buffer, contentType: string, ifNoneMatch?: string): ObjectVersion {
+  put(bucket: string, key: string, body: Buffer, contentType: string, condition: Condition = {}): ObjectVersion {
     const objects = this.#objects(bucket);
     const versions = objects.get(key) ?? [];
-    if (ifNoneMatch === '*' && versions.length > 0) {
+    const { ifNoneMatch, ifMatch } = condition;
+    if (ifMatch !== undefined && versions.length === 0) {
+      throw new AwsError('NoSuchKey', 'The specified key does not exist.', 404);
+    }
+    if ((ifNoneMatch === '*' && versions.length > 0) || (ifMatch !== undefined && versions.at(-1)?.etag !== ifMatch)) {
       throw new AwsError('PreconditionFailed', 'At least one of the pre-conditions you specified did not hold', 412);
     }
     const version: ObjectVersion = {
@@ -52,6 +56,12 @@ export class S3 {
     if (!objects) throw new AwsError('NoSuchBucket', `The specified bucket does not exist: ${bucket}`, 404);
     return objects;
   }
+}
+
+/** Headers under which an object is written. */
+export interface Condition {
+  ifNoneMatch?: string | undefined;
+  ifMatch?: string | undefined;
 }
 
 export interface ObjectVersion {

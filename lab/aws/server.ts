@@ -15,15 +15,7 @@ import type { LogEntry, World } from './world.ts';
 
 /** Plays AWS on a loopback port; any SDK client whose `AWS_ENDPOINT_URL` is `endpoint` talks to this world. */
 export async function startAws(world: World): Promise<AwsServer> {
-  const desk = new Desk(world);
-  const server = createServer((request, response) => {
-    desk.answer(request, response).catch((error: Error) => {
-      // A fault of the lab's own: loud, and never taken for an answer of AWS.
-      console.error('lab/aws:', error);
-      if (!response.headersSent) response.writeHead(500);
-      response.end(String(error));
-    });
-  });
+  const server = createServer(answering(world));
   // Idle keep-alive connections of SDK clients must not hold up close().
   server.keepAliveTimeout = 1_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -42,6 +34,19 @@ export async function startAws(world: World): Promise<AwsServer> {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
+  };
+}
+
+/** Answers requests out of a world. */
+export function answering(world: World): (request: IncomingMessage, response: ServerResponse) => void {
+  const desk = new Desk(world);
+  return (request, response) => {
+    desk.answer(request, response).catch((error: Error) => {
+      // A fault of the lab's own: loud, and never taken for an answer of AWS.
+      console.error('lab/aws:', error);
+      if (!response.headersSent) response.writeHead(500);
+      response.end(String(error));
+    });
   };
 }
 

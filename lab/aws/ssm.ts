@@ -27,6 +27,7 @@ export class Ssm {
   /** Every invocation ever, in the order of sending. */
   readonly invocations: Invocation[] = [];
   readonly operations: Operations;
+  readonly #byId = new Map<string, Invocation>();
   readonly #world: World;
   readonly #delivery: Delivery;
 
@@ -76,6 +77,7 @@ export class Ssm {
         cancelled: false,
       };
       this.invocations.push(invocation);
+      this.#byId.set(`${commandId} ${instanceId}`, invocation);
       const step: AgentStep = {
         commandId,
         document: document.name,
@@ -110,10 +112,8 @@ export class Ssm {
   }
 
   #get(input: GetCommandInvocationCommandInput): Partial<GetCommandInvocationCommandOutput> {
-    const invocation = this.#visible().find(
-      ({ commandId, instanceId }) => commandId === input.CommandId && instanceId === input.InstanceId,
-    );
-    if (!invocation) throw new AwsError('InvocationDoesNotExist', '');
+    const invocation = this.#byId.get(`${input.CommandId} ${input.InstanceId}`);
+    if (!invocation || invocation.visibleAt > this.#world.clock.now()) throw new AwsError('InvocationDoesNotExist', '');
     if (input.PluginName !== undefined && input.PluginName !== invocation.pluginName) {
       throw new AwsError('InvalidPluginName', `The document has no step ${input.PluginName}`);
     }
@@ -179,7 +179,11 @@ export class Ssm {
       ...(input.Filters ?? []).map(({ Key, Values }) => ({ key: Key, values: Values })),
       ...(input.InstanceInformationFilterList ?? []).map(({ key, valueSet }) => ({ key, values: valueSet })),
     ];
-    const managed = [...this.#world.ec2.instances.values()].filter(({ agent }) => agent !== undefined);
+    const { instances } = this.#world.ec2;
+    const named = filters.find(({ key }) => key === 'InstanceIds')?.values?.map((id) => instances.get(id));
+    const managed = (named ?? [...instances.values()]).filter(
+      (instance) => instance?.agent !== undefined,
+    ) as Instance[];
     const found = managed.filter((instance) =>
       filters.every(({ key, values }) => {
         const value = information(instance, key ?? '');

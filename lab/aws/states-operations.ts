@@ -20,7 +20,7 @@ import type { Operations } from './world.ts';
 /** The part of the Step Functions API that a desk or a Lambda uses. */
 export function statesOperations(engine: StepFunctions): Operations {
   const find = (arn: string | undefined): Execution => {
-    const found = engine.executions.find((execution) => execution.arn === arn);
+    const found = engine.find(arn ?? '');
     if (!found) throw new AwsError('ExecutionDoesNotExist', `Execution Does Not Exist: '${arn}'`);
     return found;
   };

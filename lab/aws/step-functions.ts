@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { StateMachine } from 'aws-local-stepfunctions';
-import { type Adapted, adapt } from './asl.ts';
+import { type Adapted, adapt, MAP } from './asl.ts';
 import { type Clock, realClock } from './clock.ts';
 import { AwsError } from './errors.ts';
 import { matches, targetInput } from './event-pattern.ts';
 import { Execution, executionName, type HistoryEvent, MOST_BYTES, type TaskCall } from './execution.ts';
 import { type Lambdas, TaskFailure } from './lambda.ts';
+import { type Child, type ChildEnd, type MapSpec, runMap } from './map-run.ts';
 import { SdkTasks } from './sdk-task.ts';
 import { statesOperations } from './states-operations.ts';
 import type { RuleResource, RuleTarget, Stack, StateMachineResource } from './template.ts';
@@ -24,6 +25,8 @@ export class StepFunctions {
   readonly deadLetters: { target: RuleTarget; input: unknown; error: string }[] = [];
   /** What was published to SNS. */
   readonly published: unknown[] = [];
+  /** What was put on an event bus by a workflow. */
+  readonly putEvents: unknown[] = [];
   /** As the `states` service of the endpoint. */
   readonly operations: Operations = statesOperations(this);
   onEvent: ((event: HistoryEvent) => void) | undefined;
@@ -38,6 +41,7 @@ export class StepFunctions {
   readonly #options: StepFunctionsOptions;
   readonly #sdk: SdkTasks;
   readonly #adapted = new Map<string, Adapted>();
+  readonly #byArn = new Map<string, Execution>();
   readonly #pending = new Set<Promise<unknown>>();
 
   constructor(options: StepFunctionsOptions) {
@@ -52,14 +56,26 @@ export class StepFunctions {
     if (Buffer.byteLength(JSON.stringify(input)) > MOST_BYTES) {
       throw new AwsError('InvalidExecutionInput', 'The input exceeds 256 KiB');
     }
-    const known = this.executions.find((execution) => execution.machine === resource && execution.name === name);
+    const known = this.find(arnOf(resource, name));
     if (known) {
       if (known.status === 'RUNNING' && isDeepStrictEqual(known.input, input)) return known;
       throw new AwsError('ExecutionAlreadyExists', `Execution Already Exists: '${known.arn}'`);
     }
+    const execution = this.#execute(resource, this.#adapt(resource), name, input, (ended) => this.#announce(ended));
+    this.#announce(execution);
+    return execution;
+  }
+
+  #execute(
+    machine: StateMachineResource,
+    adapted: Adapted,
+    name: string,
+    input: unknown,
+    onEnd: (execution: Execution) => void,
+  ): Execution {
     const execution: Execution = new Execution({
-      machine: resource,
-      adapted: this.#adapt(resource),
+      machine,
+      adapted,
       name,
       input,
       timeScale: this.#options.timeScale ?? 1,
@@ -67,12 +83,16 @@ export class StepFunctions {
       task: (call) => this.#task(call),
       onEnter: (state) => this.onEnter?.(execution, state),
       onEvent: (event) => this.onEvent?.(event),
-      onEnd: (ended) => this.#announce(ended),
+      onEnd,
     });
     this.executions.push(execution);
+    this.#byArn.set(execution.arn, execution);
     this.#track(execution.ended);
-    this.#announce(execution);
     return execution;
+  }
+
+  find(arn: string): Execution | undefined {
+    return this.#byArn.get(arn);
   }
 
   /** Starts an execution and waits for its end. */
@@ -113,6 +133,7 @@ export class StepFunctions {
 
   async #task(call: TaskCall): Promise<unknown> {
     const { resource, input, name, execution } = call;
+    if (resource === MAP) return await this.#mapRun(call);
     const own = this.#options.integrations?.[resource];
     if (own) return await own(input, call);
     if (resource.startsWith('arn:aws:lambda:')) return await this.#options.lambdas.invoke(resource, input, name);
@@ -127,9 +148,34 @@ export class StepFunctions {
       this.published.push(input);
       return { MessageId: randomUUID() };
     }
+    if (service === 'events:putEvents') {
+      this.putEvents.push(...(input as { Entries: unknown[] }).Entries);
+      return { FailedEntryCount: 0, Entries: [{ EventId: randomUUID() }] };
+    }
     const [kind, sdk = '', action = ''] = service.split(':');
     if (kind === 'aws-sdk') return await this.#sdk.call(sdk, action, input, execution.machine.roleArn);
     throw new Error(`state '${name}': the lab does not play ${resource}`);
+  }
+
+  /** The children have definition and role of their parent, and no event tells of their end. */
+  async #mapRun({ name, input, execution, signal }: TaskCall): Promise<unknown> {
+    const { machine } = execution;
+    const spec = this.#adapt(machine).maps.get(name) as MapSpec;
+    const own = { ...machine, name: `${machine.name}/${spec.label}`, arn: `${machine.arn}/${spec.label}` };
+    const { timeScale = 1, timeoutScale = 1 } = this.#options;
+    const adapted = adapt(spec.processor, { time: timeScale, timeout: timeoutScale });
+    const mapRunArn = `${own.arn.replace(':stateMachine:', ':mapRun:')}:${randomUUID()}`;
+    return await runMap(spec, input as object, mapRunArn, {
+      signal,
+      start: (item) => childOf(this.#execute(own, adapted, randomUUID(), item, () => {})),
+      read: async (parameters) => {
+        const { Body } = (await this.#sdk.call('s3', 'getObject', parameters, machine.roleArn)) as { Body: string };
+        return Body;
+      },
+      write: async (Bucket, Key, Body) => {
+        await this.#sdk.call('s3', 'putObject', { Bucket, Key, Body }, machine.roleArn);
+      },
+    });
   }
 
   /** Another machine's execution; with `.sync` its end is waited for, and it is stopped when the parent is. */
@@ -206,8 +252,17 @@ export class StepFunctions {
     }
   }
 
-  /** Time comes round for every rule with a schedule: here no clock does that. Resolves when its targets are done. */
-  async tick(): Promise<void> {
+  /** EventBridge Scheduler delivers a firing, at least once. Resolves when its target was started, or could not be. */
+  async fire(schedule: string, at: number): Promise<void> {
+    const found = this.#options.stack.schedules.find(({ name }) => name === schedule);
+    if (!found) throw new Error(`there is no schedule ${schedule}`);
+    const time = new Date(at).toISOString().replace(/\.\d+Z$/, 'Z');
+    const input = (found.target.input ?? '{}').replaceAll('<aws.scheduler.scheduled-time>', time);
+    await this.#deliver(found.target, JSON.parse(input));
+  }
+
+  /** Time comes round for the rules with this schedule: here no clock does that. Resolves when their targets are done. */
+  async tick(expression = 'rate(5 minutes)'): Promise<void> {
     const { stack, clock = realClock } = this.#options;
     const event = {
       version: '0',
@@ -220,7 +275,7 @@ export class StepFunctions {
       resources: [],
       detail: {},
     };
-    const due = stack.rules.filter(({ enabled, schedule }) => enabled && schedule !== undefined);
+    const due = stack.rules.filter(({ enabled, schedule }) => enabled && schedule === expression);
     await Promise.all(due.flatMap((rule) => this.#fire(rule, event)));
   }
 
@@ -271,9 +326,29 @@ export class StepFunctions {
   }
 }
 
+const arnOf = (machine: StateMachineResource, name: string) =>
+  `${machine.arn.replace(':stateMachine:', ':execution:')}:${name}`;
+
+const childOf = (execution: Execution): Child => ({
+  stop: () => execution.stop(),
+  ended: execution.ended.then(
+    ({ arn, name, status, input, output, error, cause, startedAt, stoppedAt = startedAt }): ChildEnd => ({
+      ExecutionArn: arn,
+      Name: name,
+      Status: status,
+      Input: JSON.stringify(input),
+      ...(status === 'SUCCEEDED' && { Output: JSON.stringify(output) }),
+      ...(error !== undefined && { Error: error }),
+      ...(cause !== undefined && { Cause: cause }),
+      StartDate: new Date(startedAt).toISOString(),
+      StopDate: new Date(stoppedAt).toISOString(),
+    }),
+  ),
+});
+
 export interface StepFunctionsOptions {
   readonly stack: Stack;
-  readonly lambdas: Lambdas;
+  readonly lambdas: Pick<Lambdas, 'invoke' | 'find'>;
   /** Configuration of an SDK client that acts in the name of a role. */
   readonly sdkConfig: (roleArn: string) => object;
   /** Of executions and their events. @default the machine's own time */

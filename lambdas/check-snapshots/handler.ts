@@ -12,8 +12,9 @@ export const handler = step(Graded, STATES.checkSnapshots).handler(async (graded
   checkSnapshots(graded, await known(graded), systemClock.now()),
 );
 
-/** By id for what EC2 does not show by its tag yet, by tag for what turned up. */
+/** By tag, which shows what turned up as well; by id what EC2 does not show by its tag yet. */
 const known = async ({ run, snapshotIds }: Graded) => {
-  const found = [...(await byId(snapshotIds)), ...(await ofRun(run))];
-  return [...new Map(found.map((snapshot) => [snapshot.snapshotId, snapshot])).values()];
+  const tagged = await ofRun(run);
+  const untagged = snapshotIds.filter((id) => !tagged.some(({ snapshotId }) => snapshotId === id));
+  return untagged.length > 0 ? [...tagged, ...(await byId(untagged))] : tagged;
 };

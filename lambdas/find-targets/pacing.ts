@@ -10,8 +10,6 @@ export interface Pacing {
   burst: number;
   /** A member of a group has the group to himself for so long: he may freeze and has thawed within it. */
   slotSeconds: number;
-  /** Turns that would come later are not given. */
-  windowSeconds: number;
 }
 
 export interface Paced {
@@ -20,22 +18,22 @@ export interface Paced {
   group?: string | undefined;
 }
 
-export interface Turns {
-  /** In the order of their time, seconds from the start. */
-  turns: { id: string; atSeconds: number }[];
-  /** Those that did not fit into the window. */
-  late: string[];
+export interface Turn {
+  id: string;
+  /** From the start of the firing. */
+  atSeconds: number;
 }
 
 /**
  * Hands the tokens out one by one: each goes to the first target in line whose group is free by then. Large groups stand
- * in front, since their members have to wait for one another; apart from that the order is the given one.
+ * in front, since their members have to wait for one another; apart from that the order is the given one. Turns come in
+ * the order of their time.
  */
-export const pace = (targets: readonly Paced[], { perSecond, burst, slotSeconds, windowSeconds }: Pacing): Turns => {
+export const pace = (targets: readonly Paced[], { perSecond, burst, slotSeconds }: Pacing): Turn[] => {
   const fresh = linesOf(targets).sort((a, b) => b.length - a.length);
   // Groups whose last member had a turn, by the time that they are free: slots are equally long, so in order of entry.
   const busy: { freeAt: number; members: string[] }[] = [];
-  const turns: Turns['turns'] = [];
+  const turns: Turn[] = [];
   let started = 0;
   let next = 0;
   for (let given = 0; given < targets.length; given += 1) {
@@ -48,8 +46,7 @@ export const pace = (targets: readonly Paced[], { perSecond, burst, slotSeconds,
     turns.push({ id: members.shift() as string, atSeconds: at });
     if (members.length > 0) busy.push({ freeAt: at + slotSeconds, members });
   }
-  const fitting = turns.filter(({ atSeconds }) => atSeconds <= windowSeconds);
-  return { turns: fitting, late: turns.slice(fitting.length).map(({ id }) => id) };
+  return turns;
 };
 
 /** Every group is a line of its own, and so is everybody without one. */

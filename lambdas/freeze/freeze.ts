@@ -1,7 +1,7 @@
 import { ANSWER_SECONDS, DELIVERY_SECONDS, RESERVE_SECONDS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
 import { FreezeAnswer, type Frozen, type ParameterName, type Run } from '../shared/contracts.ts';
-import { BadInputError, LeaseTooShortError, UnexpectedAnswerError } from '../shared/errors.ts';
+import { BadInputError, LeaseTooShortError, TurnOverError, UnexpectedAnswerError } from '../shared/errors.ts';
 import { DOCUMENTS } from '../shared/names.ts';
 import { type CommandChannel, runCommand } from '../shared/run-command.ts';
 
@@ -9,6 +9,7 @@ import { type CommandChannel, runCommand } from '../shared/run-command.ts';
 export const freeze = async (run: Run, host: CommandChannel, clock: Clock): Promise<Frozen> => {
   if (run.mode === 'crash') throw new BadInputError('mode is "crash": there is nothing to freeze in it');
   const leaseMs = run.policy.leaseSeconds * 1_000;
+  refuseLate(run, clock.now() + DELIVERY_SECONDS * 1_000 + leaseMs);
 
   const { answer, sentAt, answeredAt } = await runCommand(
     host,
@@ -37,6 +38,14 @@ export const freeze = async (run: Run, host: CommandChannel, clock: Clock): Prom
     );
   }
   return { sentAt, answeredAt, receipt };
+};
+
+/** `thawedAt`: when this freeze is over at the latest, whatever happens. Its group may belong to another member by then. */
+const refuseLate = ({ instanceId, turn }: Run, thawedAt: number): void => {
+  if (turn?.freezeBefore === undefined || thawedAt <= turn.freezeBefore) return;
+  throw new TurnOverError(
+    `the turn of ${instanceId} is over at ${new Date(turn.freezeBefore).toISOString()}, and a freeze now could last until ${new Date(thawedAt).toISOString()}, when another member of its group may be frozen; look at what kept Inspect host and Rehearse so long`,
+  );
 };
 
 /** Times in the host's own clock, so that nobody's wall clock matters. */

@@ -21,7 +21,12 @@ export const gradeRun = async (input: GradeInput, catalogue: Catalogue, clock: C
     evidence,
     ...(error && { error }),
     ...(verdict.keep && members.length > 0 && input.policy.lock && { lock: input.policy.lock }),
-    progress: { checks: 0, waitSeconds: FIRST_WAIT_SECONDS, completed: false, percent: 0 },
+    progress: {
+      checks: 0,
+      waitSeconds: input.turn ? FLEET_WAIT_SECONDS : FIRST_WAIT_SECONDS,
+      completed: false,
+      percent: 0,
+    },
   };
 };
 
@@ -60,3 +65,5 @@ const evidenceOf = (
 
 /** A small incremental snapshot is there in less. */
 const FIRST_WAIT_SECONDS = 15;
+/** Nobody sits and waits for a fleet, and DescribeSnapshots refills at 20/s for all of it: fewer looks are better. */
+const FLEET_WAIT_SECONDS = 60;

@@ -30,6 +30,10 @@ export const findSet = async (
   { ofRun }: Pick<Catalogue, 'ofRun'>,
   clock: Clock,
 ): Promise<FoundSet> => {
+  // One request and its answer: nothing else can bear the run's tag, and DescribeSnapshots is the whole account's.
+  if (mode !== 'vss' && snapshots?.whileFrozen && !error && !unfrozenError) {
+    return { set: snapshots, strays: [], consistent: new Set() };
+  }
   let seen = await ofRun(run);
   // A request may have been carried out though its answer was lost, and EC2 shows new snapshots a second or two late.
   const mayTurnUp = !snapshots && (error ?? unfrozenError) !== undefined;
@@ -64,7 +68,7 @@ const adopted = (seen: readonly SeenSnapshot[], volumes: GradeInput['volumes']):
 
 /** Writes the verdict on the set. The grade comes last: until the set is labelled as a whole, it says `unproven`. */
 export const labelSet = async (
-  { run, volumes }: Pick<GradeInput, 'run' | 'volumes'>,
+  { run, volumes, turn }: Pick<GradeInput, 'run' | 'volumes' | 'turn'>,
   { set, strays }: FoundSet,
   verdict: Verdict,
   evidence: unknown,
@@ -74,16 +78,38 @@ export const labelSet = async (
   if (strays.length > 0) await tag(strays, { [SET_TAGS.set]: `${run}-stray`, [SET_TAGS.grade]: UNPROVEN });
   if (!set || set.snapshots.length === 0) return;
 
-  for (const { snapshotId, volumeId } of set.snapshots) {
+  // A call for each snapshot is more than a fleet can have: CreateTags refills at 10/s. The list has it all, in one call.
+  for (const { snapshotId, volumeId } of turn ? [] : set.snapshots) {
     const device = volumes.find((volume) => volume.volumeId === volumeId)?.device;
     await tag([snapshotId], { [SET_TAGS.volume]: volumeId, ...(device ? { [SET_TAGS.device]: device } : {}) });
   }
   await tag(
     set.snapshots.map(({ snapshotId }) => snapshotId),
     {
+      ...deviceTags(volumes),
       [SET_TAGS.grade]: verdict.grade ?? UNPROVEN,
       [SET_TAGS.receipt]: hashOf(evidence),
       ...(verdict.windowMs === null ? {} : { [SET_TAGS.windowMs]: String(verdict.windowMs) }),
     },
+  );
+};
+
+const TAG_CHARACTERS = 256;
+/** A set of 128 volumes needs 14. */
+const MOST_DEVICE_TAGS = 16;
+
+/** `/dev/xvda=vol-… /dev/sdf=vol-…` in as many tags as it takes: `…:devices`, `…:devices-2` and so on. */
+const deviceTags = (volumes: GradeInput['volumes']): Record<string, string> => {
+  const tags = [''];
+  for (const { device, volumeId } of volumes) {
+    const entry = `${device}=${volumeId}`;
+    const longer = `${tags.at(-1)} ${entry}`.trim();
+    if (longer.length <= TAG_CHARACTERS) tags[tags.length - 1] = longer;
+    else tags.push(entry);
+  }
+  return Object.fromEntries(
+    tags
+      .slice(0, MOST_DEVICE_TAGS)
+      .map((value, index) => [index === 0 ? SET_TAGS.devices : `${SET_TAGS.devices}-${index + 1}`, value]),
   );
 };

@@ -8,6 +8,7 @@ import { type Agent, refuseAgent } from './agent.ts';
 import { chooseMode, type Wish } from './choose-mode.ts';
 import { chooseVss } from './choose-vss.ts';
 import { type Instance, refuseInstance } from './instance.ts';
+import { choiceForStopped, topologyOfStopped } from './stopped.ts';
 import { appsWanted, modeWanted, policyOf } from './tags.ts';
 import { type DescribedVolume, withSpecs } from './volume-specs.ts';
 import { membersOf } from './volumes.ts';
@@ -23,7 +24,7 @@ export interface World {
 
 /** Learns what there is, decides how it is to be quieted, and refuses what could not become a whole set. No effects. */
 export const inspectHost = async (
-  { input: { instanceId, policy: asked }, run, policies }: InspectHostInput,
+  { input: { instanceId, policy: asked, turn }, run, policies }: InspectHostInput,
   world: World,
   clock: Clock,
 ): Promise<Run> => {
@@ -41,10 +42,11 @@ export const inspectHost = async (
     world.pin(DOCUMENTS.thaw),
     world.volumes(instance.devices.map(({ volumeId }) => volumeId)),
   ]);
-  refuseAgent(instanceId, agent, instance.windows ? 'Windows' : 'Linux');
+  const isStopped = instance.state === 'stopped';
+  if (!isStopped) refuseAgent(instanceId, agent, instance.windows ? 'Windows' : 'Linux');
 
   // The host's own view
-  const look = instance.windows ? inspectWindows : inspectLinux;
+  const look = isStopped ? lookAtStopped : instance.windows ? inspectWindows : inspectLinux;
   const { topology, sentAt, choose } = await look({ run, instance, instanceId, inspect, apps }, world.host, clock);
   refuseFaults(topology);
   const members = membersOf(instance, volumes, topology);
@@ -65,6 +67,7 @@ export const inspectHost = async (
     run,
     instanceId,
     policy,
+    ...(turn && { turn }),
     ...choice,
     ...members,
     volumes: withSpecs(members.volumes, volumes),
@@ -88,6 +91,13 @@ interface Asked {
   inspect: { version: string; hash: string };
   apps: string;
 }
+
+/** Nobody is asked. */
+const lookAtStopped = async ({ instance }: Asked, _host: CommandChannel, clock: Clock): Promise<Seen> => ({
+  topology: topologyOfStopped(instance),
+  sentAt: clock.now(),
+  choose: () => choiceForStopped,
+});
 
 const inspectLinux = async (
   { run, instanceId, inspect, apps }: Asked,

@@ -16,9 +16,9 @@ export const refuseInstance = (instanceId: string, instance: Instance | undefine
       `there is no instance ${instanceId} in this account and Region; look for a typing error, or whether it was terminated`,
     );
   }
-  if (instance.state !== 'running') {
+  if (instance.state !== 'running' && instance.state !== 'stopped') {
     throw new InstanceNotRunningError(
-      `${instanceId} is ${instance.state}, and only a running instance can be frozen; start it, or take its policy tag off while it is not needed`,
+      `${instanceId} is ${instance.state}; a running instance can be frozen and the disks of a stopped one are at rest: start the run again when it is either`,
     );
   }
   return instance;

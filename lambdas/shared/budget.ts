@@ -71,3 +71,9 @@ export const ATTACH_MS = 180_000;
 
 /** A volume that nobody uses is detached within seconds. */
 export const DETACH_MS = 180_000;
+
+/**
+ * Seconds that a run of a group may take from its turn to its Freeze: *Inspect host* and *Rehearse* with their usual
+ * latencies several times over. Later than that its group may belong to the next member, and it does not freeze.
+ */
+export const START_SECONDS = 120;

@@ -402,9 +402,17 @@ export type RunPolicy = z.infer<typeof RunPolicy>;
 export const CaughtError = z.object({ Error: z.string(), Cause: z.optional(z.string()) });
 export type CaughtError = z.infer<typeof CaughtError>;
 
+/** What a fleet tells each of its runs. A run by hand has none of it. */
+const Turn = z.object({
+  /** Milliseconds since 1970: by then the host must be thawed again, since another of its group may freeze then. */
+  freezeBefore: z.optional(z.number()),
+  /** Whether to ask EC2 by DryRun: it costs a token of the very bucket that the fleet is paced by. */
+  dryRun: z.boolean(),
+});
+
 /** Input of *Inspect host*: the execution's input, its name, and the policies of the plan by name. */
 export const InspectHostInput = z.object({
-  input: z.object({ instanceId: InstanceId, policy: z.optional(z.string()) }),
+  input: z.object({ instanceId: InstanceId, policy: z.optional(z.string()), turn: z.optional(Turn) }),
   run: RunId,
   policies: z.record(z.string(), RunPolicy),
 });
@@ -430,6 +438,7 @@ export const Run = z.object({
   run: RunId,
   instanceId: InstanceId,
   policy: z.extend(RunPolicy, { name: z.string() }),
+  turn: z.optional(Turn),
   mode: ModeName,
   /** Why this mode, and what it can earn: one sentence for people. */
   why: z.string(),
@@ -666,3 +675,99 @@ export const PruneState = z.object({
   next: z.enum(['decide', 'delete', 'end']),
 });
 export type PruneState = z.infer<typeof PruneState>;
+
+// ------------------------------------------------------------------------------------------------------------ the fleet
+
+const Bucket = z.string().check(z.minLength(3));
+
+/** Input of *Find targets*. `time`: of the firing, as EventBridge Scheduler says it. */
+export const FindTargetsInput = z.object({
+  input: z.object({ policy: z.string(), time: z.iso.datetime() }),
+  /** Name of the fleet's execution. */
+  fleet: RunId,
+  policies: z.record(
+    z.string(),
+    z.object({ leaseSeconds: z.number(), windowSeconds: z.number(), setsKept: z.number() }),
+  ),
+  pacing: z.object({ perSecond: z.number(), burst: z.number() }),
+  bucket: Bucket,
+});
+export type FindTargetsInput = z.infer<typeof FindTargetsInput>;
+
+/** One item of *For each target*. */
+export const Target = z.object({
+  instanceId: InstanceId,
+  /** Of its Backup execution. */
+  name: RunId,
+  /** When its turn comes: a timestamp as Wait takes it. */
+  at: z.string(),
+  input: z.object({ instanceId: InstanceId, policy: z.string(), turn: Turn }),
+});
+export type Target = z.infer<typeof Target>;
+
+/** A tagged instance that this firing does not back up, and why. */
+export const Unmet = z.object({ instanceId: z.string(), error: z.string(), why: z.string() });
+export type Unmet = z.infer<typeof Unmet>;
+
+/** Output of *Find targets*. What outgrows a state lies in the bucket. */
+export const Found = z.object({
+  policy: z.string(),
+  time: z.string(),
+  fleet: RunId,
+  bucket: Bucket,
+  /** Keys of the list of targets, and of the list of those that are not backed up. */
+  targetsKey: z.string(),
+  unmetKey: z.string(),
+  count: z.number(),
+  unmet: z.number(),
+  /** Milliseconds since 1970; the first and the last turn. */
+  startsAt: z.number(),
+  lastTurnAt: z.number(),
+  /** What the operator should know: limits that are near, a start that had to wait. */
+  notes: z.array(z.string()),
+});
+export type Found = z.infer<typeof Found>;
+
+/** Input of *Report*: the fleet's state, without `results` where there were no targets or the Map itself failed. */
+export const ReportInput = z.object({
+  state: z.object({
+    found: Found,
+    results: z.optional(z.object({ ResultWriterDetails: z.object({ Bucket, Key: z.string() }) })),
+    mapError: z.optional(CaughtError),
+  }),
+  policies: z.record(z.string(), z.object({ grade: Grade, schedule: z.string(), timeZone: z.string() })),
+});
+export type ReportInput = z.infer<typeof ReportInput>;
+
+/** Output of one item of *For each target*: the end of a green run, or the error of a red one. */
+export const Outcome = z.object({
+  instanceId: z.string(),
+  name: z.string(),
+  green: z.optional(z.object({ grade: z.nullable(Grade), windowMs: z.nullable(z.number()) })),
+  error: z.optional(CaughtError),
+});
+export type Outcome = z.infer<typeof Outcome>;
+
+/** Output of *Report*: what is told, and whether the fleet ends red. */
+export const Reported = z.object({
+  red: z.boolean(),
+  subject: z.string(),
+  message: z.string(),
+  event: z.object({
+    policy: z.string(),
+    fleet: z.string(),
+    time: z.string(),
+    grades: z.record(z.string(), z.number()),
+    missed: z.number(),
+    /** The first of them: an event holds 256 KB. */
+    instances: z.array(Unmet),
+    nextRun: z.nullable(z.string()),
+  }),
+});
+export type Reported = z.infer<typeof Reported>;
+
+/** Input of the daily check of ages: the policies of the plan by name. */
+export const CheckRpoInput = z.object({
+  policies: z.record(z.string(), z.object({ grade: Grade, rpoHours: z.number() })),
+});
+export type CheckRpoInput = z.infer<typeof CheckRpoInput>;

@@ -23,7 +23,7 @@ import {
   type Volume,
 } from '@aws-sdk/client-ec2';
 import { ask } from './aws-errors.ts';
-import { RESTORE_TAGS, SET_TAGS } from './names.ts';
+import { RESTORE_TAGS, SET_TAGS, USER_TAGS } from './names.ts';
 
 export type Tags = Record<string, string>;
 
@@ -77,6 +77,35 @@ export const instanceOf =
       throw error;
     }
   };
+
+/** Every instance that bears the policy tag, in whatever state. */
+export const taggedInstances = (client: EC2Client) => async () => {
+  const found: { instanceId: string; state: string; tags: Tags; volumes: number }[] = [];
+  let next: string | undefined;
+  do {
+    const page = await ask('ec2:DescribeInstances', () =>
+      client.send(
+        new DescribeInstancesCommand({
+          Filters: [{ Name: 'tag-key', Values: [USER_TAGS.policy] }],
+          MaxResults: 1_000,
+          ...(next && { NextToken: next }),
+        }),
+      ),
+    );
+    for (const { Instances = [] } of page.Reservations ?? []) {
+      for (const { InstanceId = '', State, Tags, BlockDeviceMappings = [] } of Instances) {
+        found.push({
+          instanceId: InstanceId,
+          state: State?.Name ?? '',
+          tags: tagsOf(Tags),
+          volumes: BlockDeviceMappings.filter(({ Ebs }) => Ebs).length,
+        });
+      }
+    }
+    next = page.NextToken;
+  } while (next);
+  return found;
+};
 
 /** Type (`gp3`, `st1` …) and tags of each volume, and what else a restore has to make again. */
 export const volumesOf = (client: EC2Client) => async (volumeIds: readonly string[]) => {

@@ -41,6 +41,8 @@ export const CommandTimeoutError = errorNamed('CommandTimeoutError');
 export const CommandCancelledError = errorNamed('CommandCancelledError');
 /** The document's answer is not one of this contract. */
 export const UnexpectedAnswerError = errorNamed('UnexpectedAnswerError');
+/** A run of a fleet came to its Freeze so late that it could meet another member of its group. */
+export const TurnOverError = errorNamed('TurnOverError');
 export const LeaseTooShortError = errorNamed('LeaseTooShortError');
 
 /** What the host said of itself: an answer's `error`, or one of Inspect's `faults`. `LockTimeout` is `LockTimeoutError`. */

@@ -95,6 +95,41 @@ export const RESTORE_TAGS = {
 /** Name of the state machine that lets sets go. */
 export const PRUNE = 'Freezeframe-Prune';
 
+/** Name of the state machine that backs up all instances of a policy. */
+export const FLEET = 'Freezeframe-Fleet';
+
+/** Name of the state machine that a schedule starts, which starts the fleet once for each firing. */
+export const FIRING = 'Freezeframe-Firing';
+
+/** States of the fleet that do work. */
+export const FLEET_STATES = {
+  findTargets: 'Find targets',
+  forEachTarget: 'For each target',
+  waitForTurn: 'Wait for its turn',
+  backUp: 'Back up',
+  rescue: 'Thaw in its place',
+  report: 'Report',
+} as const;
+
+/** Where a fleet puts its lists and results in the bucket of the receipts. They expire, the receipts do not. */
+export const FLEETS_PREFIX = 'fleets/';
+
+/** Source and detail type of the event that tells of a fleet's end. */
+export const FLEET_EVENT = { source: 'freezeframe', detailType: 'Freezeframe Fleet Ended' } as const;
+
+/** Namespace of the CloudWatch metrics, and their names. */
+export const METRICS = {
+  namespace: 'Freezeframe',
+  /** Instances of a policy without a completed set of its grade that is young enough. */
+  stale: 'StaleInstances',
+  /** Instances that bear the policy's tag and have no completed set at all. */
+  neverBackedUp: 'NeverBackedUp',
+  oldestSetHours: 'OldestSetHours',
+  reached: 'Reached',
+  missed: 'Missed',
+  longestWindowMs: 'LongestWindowMs',
+} as const;
+
 /** Tags the user puts on instances, volumes and snapshots. */
 export const USER_TAGS = {
   policy: 'freezeframe:policy',
@@ -117,9 +152,11 @@ export const SET_TAGS = {
   mode: 'freezeframe:mode',
   /** Frozen window in milliseconds of the host's clock: first application stalled to last one released. */
   windowMs: 'freezeframe:window-ms',
-  /** Device name of the snapshot's volume on the instance. */
+  /** Devices of the whole set with their volumes, on each of its snapshots; goes on in `…:devices-2` and so on. */
+  devices: 'freezeframe:devices',
+  /** Device name of the snapshot's volume on the instance; a fleet's sets have `devices` alone. */
   device: 'freezeframe:device',
-  /** Source volume id: a copied snapshot no longer knows it. */
+  /** Source volume id: a copied snapshot no longer knows it. A fleet's sets have `devices` alone. */
   volume: 'freezeframe:volume',
   /** How many snapshots the whole set has. */
   members: 'freezeframe:members',

@@ -83,6 +83,20 @@ export const agentOf = (client: SSMClient) => async (instanceId: string) => {
   );
 };
 
+/** Ids of all instances that SSM knows, online or not. */
+export const managedInstances = (client: SSMClient) => async (): Promise<Set<string>> => {
+  const found = new Set<string>();
+  let next: string | undefined;
+  do {
+    const page = await ask('ssm:DescribeInstanceInformation', () =>
+      client.send(new DescribeInstanceInformationCommand({ MaxResults: 50, ...(next && { NextToken: next }) })),
+    );
+    for (const { InstanceId = '' } of page.InstanceInformationList ?? []) found.add(InstanceId);
+    next = page.NextToken;
+  } while (next);
+  return found;
+};
+
 /** The version of a document that is the default now, with its hash: the run keeps to it. */
 export const pinDocument = (client: SSMClient) => async (name: string) => {
   try {

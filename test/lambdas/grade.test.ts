@@ -480,6 +480,9 @@ describe('Grade', () => {
     assert.deepEqual(catalogue.tags.get('snap-00000000'), {
       'freezeframe:volume': ROOT,
       'freezeframe:device': '/dev/xvda',
+      'freezeframe:devices': run()
+        .volumes.map(({ device, volumeId }) => `${device}=${volumeId}`)
+        .join(' '),
       'freezeframe:grade': 'application',
       'freezeframe:receipt': hashOf(graded.evidence),
       'freezeframe:window-ms': '4050',

@@ -77,6 +77,25 @@ class FakeWorld implements World {
 
 const tagged = (tags: Record<string, string>) => new FakeWorld({ tags: { 'freezeframe:policy': 'nightly', ...tags } });
 
+describe('a stopped instance', () => {
+  test('is asked nothing: its disks are at rest, and promise no more than a crash', async () => {
+    const world = new FakeWorld({ state: 'stopped' });
+    world.registered = undefined;
+    const run = await world.inspect();
+    assert.deepEqual([run.mode, run.expected, world.host.sent], ['crash', 'crash', []]);
+    assert.deepEqual(
+      run.volumes.map(({ volumeId }) => volumeId),
+      [ROOT, DATA_1, DATA_2],
+    );
+  });
+
+  test('is refused where a set of grade crash is not wanted', () =>
+    assert.rejects(new FakeWorld({ state: 'stopped' }).inspect({}, { onDowngrade: 'discard' }), {
+      name: 'GradeOutOfReachError',
+      message: /at rest/,
+    }));
+});
+
 describe('Inspect host refuses', () => {
   const world = (change: (world: FakeWorld) => void): FakeWorld => {
     const made = new FakeWorld();
@@ -86,7 +105,7 @@ describe('Inspect host refuses', () => {
   const rows: [rule: string, world: FakeWorld, name: string, says: RegExp, input?: { policy: string }][] = [
     ['what is no instance', world((w) => (w.known = undefined)), 'NotAnInstanceError', new RegExp(INSTANCE)],
     ['a terminated instance', new FakeWorld({ state: 'terminated' }), 'NotAnInstanceError', /terminated/],
-    ['a stopped instance', new FakeWorld({ state: 'stopped' }), 'InstanceNotRunningError', /is stopped.*start it/],
+    ['an instance that is stopping', new FakeWorld({ state: 'stopping' }), 'InstanceNotRunningError', /is stopping/],
     [
       'Windows, as EC2 says, where the agent says Linux',
       new FakeWorld({ windows: true }),

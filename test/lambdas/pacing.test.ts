@@ -10,7 +10,6 @@ const PACING: Pacing = {
   perSecond: pacing.snapshotsPerSecond,
   burst: pacing.burst,
   slotSeconds: 165,
-  windowSeconds: Number.POSITIVE_INFINITY,
 };
 /** Runs may reach CreateSnapshots so much later than others do, and no token is missing. */
 const SPREAD_SECONDS = 15;
@@ -39,7 +38,7 @@ describe('turns', () => {
         grouped,
         fc.array(fc.double({ min: 0, max: SPREAD_SECONDS, noNaN: true }), { minLength: 1 }),
         (targets, delays) => {
-          const { turns } = pace(targets, PACING);
+          const turns = pace(targets, PACING);
           const times = turns.map(({ atSeconds }, index) => atSeconds + (delays[index % delays.length] as number));
           assert.equal(throttles(times), 0);
         },
@@ -49,7 +48,7 @@ describe('turns', () => {
   });
 
   it('never empty it at ten thousand targets, all late or all in time', () => {
-    const { turns } = pace(many(10_000), PACING);
+    const turns = pace(many(10_000), PACING);
     for (const delay of [
       () => 0,
       (index: number) => (index % 2) * SPREAD_SECONDS,
@@ -60,13 +59,11 @@ describe('turns', () => {
   });
 
   it('would empty it without pacing: the check above can fail', () => {
-    assert.ok(
-      throttles(pace(many(1_000), { ...PACING, perSecond: 1_000 }).turns.map(({ atSeconds }) => atSeconds)) > 0,
-    );
+    assert.ok(throttles(pace(many(1_000), { ...PACING, perSecond: 1_000 }).map(({ atSeconds }) => atSeconds)) > 0);
   });
 
   it('take no more than 5 % longer than the bucket itself at ten thousand targets', () => {
-    const last = pace(many(10_000), PACING).turns.at(-1)?.atSeconds ?? 0;
+    const last = pace(many(10_000), PACING).at(-1)?.atSeconds ?? 0;
     const floor = (10_000 - 100) / 5;
     assert.ok(last < floor * 1.05, `${last} s against ${floor} s`);
   });
@@ -74,7 +71,7 @@ describe('turns', () => {
   it('of one group are never in one slot, and everybody has one turn', () => {
     fc.assert(
       fc.property(grouped, (targets) => {
-        const { turns } = pace(targets, PACING);
+        const turns = pace(targets, PACING);
         assert.deepEqual(turns.map(({ id }) => id).sort(), targets.map(({ id }) => id).sort());
         const last = new Map<string, number>();
         for (const { id, atSeconds } of turns) {
@@ -91,7 +88,7 @@ describe('turns', () => {
   it('come in the order of their time', () => {
     fc.assert(
       fc.property(grouped, (targets) => {
-        const times = pace(targets, PACING).turns.map(({ atSeconds }) => atSeconds);
+        const times = pace(targets, PACING).map(({ atSeconds }) => atSeconds);
         assert.deepEqual(
           times,
           times.toSorted((a, b) => a - b),
@@ -103,17 +100,10 @@ describe('turns', () => {
 
   it('of a small fleet are all at once', () => {
     assert.deepEqual(
-      pace(many(25), PACING).turns.map(({ atSeconds }) => atSeconds),
+      pace(many(25), PACING).map(({ atSeconds }) => atSeconds),
       Array(25).fill(0),
     );
   });
 
-  it('that would come after the window are not given, and those who go without are named', () => {
-    const { turns, late } = pace(many(1_000), { ...PACING, windowSeconds: 60 });
-    assert.equal(turns.length + late.length, 1_000);
-    assert.ok(turns.every(({ atSeconds }) => atSeconds <= 60));
-    assert.ok(Math.abs(turns.length - (25 + 60 * PACING.perSecond)) <= 1);
-  });
-
-  it('of nobody are none', () => assert.deepEqual(pace([], PACING), { turns: [], late: [] }));
+  it('of nobody are none', () => assert.deepEqual(pace([], PACING), []));
 });

@@ -180,6 +180,10 @@ const deleteVolume: Asked = {
 };
 
 /** What no step may do, whichever it is. */
+const bucketArn = String(
+  resolve({ 'Fn::GetAtt': [Object.keys(resources).find((id) => resources[id]?.Type === 'AWS::S3::Bucket'), 'Arn'] }),
+);
+
 const NEVER: readonly Asked[] = [
   send('AWS-RunShellScript'),
   sendAws('AWS-RunShellScript'),
@@ -263,8 +267,16 @@ const NEVER: readonly Asked[] = [
   { title: 'stop a rescue', action: 'states:StopExecution', resource: execution(THAW_RESCUE) },
   { title: 'read the history of another', action: 'states:GetExecutionHistory', resource: execution('Payroll') },
   { title: 'start another state machine', action: 'states:StartExecution', resource: machine('Payroll') },
+  { title: 'read a receipt', action: 's3:GetObject', resource: `${bucketArn}/sets/i-1/run.json` },
   { title: 'take on a role', action: 'sts:AssumeRole', resource: `arn:aws:iam::${ACCOUNT}:role/admin` },
 ];
+
+const readList: Asked = {
+  title: 'read the lists of a fleet',
+  action: 's3:GetObject',
+  resource: `${bucketArn}/fleets/nightly-2026/targets.json`,
+};
+const writeList: Asked = { ...readList, title: 'write the lists of a fleet', action: 's3:PutObject' };
 
 const MAY: Record<FunctionName, readonly Asked[]> = {
   'inspect-host': [
@@ -323,6 +335,9 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   'attach-volumes': [look('ec2:DescribeInstances'), look('ec2:DescribeVolumes'), ...move('Attach')],
   'restore-host': [look('ec2:DescribeVolumes'), send(DOCUMENTS.restore), sendToTagged, readResult],
   'remove-volumes': [look('ec2:DescribeVolumes'), ...move('Detach'), deleteVolume],
+  'find-targets': [look('ec2:DescribeInstances'), look('ssm:DescribeInstanceInformation'), readList, writeList],
+  report: [readList],
+  'check-rpo': [look('ec2:DescribeInstances'), look('ec2:DescribeSnapshots')],
 };
 
 const EVERYTHING = [
@@ -540,7 +555,10 @@ describe('the state machine of the prune may', () => {
 });
 
 describe('the day that starts a prune may', () => {
-  const rule = byType('AWS::Events::Rule').find(({ Properties }) => Properties.ScheduleExpression === 'rate(1 day)');
+  const rule = byType('AWS::Events::Rule').find(
+    // The other daily rule calls a function, and needs no role for it.
+    ({ Properties }) => Properties.ScheduleExpression === 'rate(1 day)' && Properties.Targets[0].RoleArn,
+  );
   const policies = policiesOf(String(resolve(rule?.Properties.Targets[0].RoleArn)).split('/').at(-1) ?? '');
 
   it('start a prune', async () =>

@@ -158,6 +158,16 @@ describe('Backup', { concurrency: 5, timeout: 60_000 }, () => {
     });
   });
 
+  it('a stopped instance is taken without a freeze, and its set is worth a crash', async () => {
+    const server = account.launch({ policy: 'loose' });
+    setState(server.id, 'stopped');
+    const run = await account.backup(server);
+    assert.deepEqual([run.status, run.path.includes(STATES.freeze)], ['SUCCEEDED', false]);
+    assert.equal(account.evidenceOf(server, run.name)?.grade, 'crash');
+    assert.equal(account.snapshotsOf(run.name).length, server.volumes.length);
+    assert.deepEqual(server.host.steps, []);
+  });
+
   describe('what cannot be backed up is refused by name, before anything is frozen', { concurrency: 2 }, () => {
     interface Refusal extends LaunchOptions {
       readonly title: string;
@@ -169,13 +179,6 @@ describe('Backup', { concurrency: 5, timeout: 60_000 }, () => {
     }
     const { inspect, rehearse } = STATES;
     const REFUSALS: readonly Refusal[] = [
-      {
-        title: 'a stopped instance',
-        state: inspect,
-        error: 'InstanceNotRunningError',
-        says: /start it/,
-        make: ({ id }) => setState(id, 'stopped'),
-      },
       {
         title: 'an instance that SSM does not know',
         state: inspect,

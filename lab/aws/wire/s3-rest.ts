@@ -51,8 +51,8 @@ export function s3Error(response: ServerResponse, error: AwsError, requestId: st
 function put(s3: S3, object: { Bucket: string; Key: string }, request: IncomingMessage, body: Buffer): S3Answer {
   const chunked = String(request.headers['x-amz-content-sha256'] ?? '').startsWith('STREAMING-');
   const type = request.headers['content-type'] ?? 'application/octet-stream';
-  const ifNoneMatch = request.headers['if-none-match'];
-  const version = s3.put(object.Bucket, object.Key, chunked ? unchunked(body) : body, type, ifNoneMatch);
+  const condition = { ifNoneMatch: request.headers['if-none-match'], ifMatch: request.headers['if-match'] };
+  const version = s3.put(object.Bucket, object.Key, chunked ? unchunked(body) : body, type, condition);
   return { headers: { etag: version.etag, 'x-amz-version-id': version.versionId }, body: '' };
 }
 
