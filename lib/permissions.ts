@@ -4,14 +4,25 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as ssm from 'aws-cdk-lib/aws-ssm';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
-import { FLEETS_PREFIX, RESTORE_TAGS, SET_TAGS, UNPROVEN, USER_TAGS, VSS_DOCUMENTS } from '../lambdas/shared/names.ts';
+import {
+  DEVICES_TAGS,
+  FLEETS_PREFIX,
+  RESTORE_TAGS,
+  SET_TAGS,
+  UNPROVEN,
+  USER_TAGS,
+  VSS_DOCUMENTS,
+} from '../lambdas/shared/names.ts';
 import type { StepFunction } from './step-function.ts';
 
 /** Matches any value of a tag, but not its absence. */
 const PRESENT = '*';
 
 /** Tags that Grade writes; the others are of the request that made the snapshot. */
-const LABELS = [SET_TAGS.set, SET_TAGS.grade, SET_TAGS.windowMs, SET_TAGS.volume, SET_TAGS.device, SET_TAGS.receipt];
+const LABELS = [
+  ...[SET_TAGS.set, SET_TAGS.grade, SET_TAGS.windowMs, SET_TAGS.volume, SET_TAGS.device, SET_TAGS.receipt],
+  ...DEVICES_TAGS,
+];
 
 const TAGGED_INSTANCES = 'Instances come and go; those that bear the policy tag are meant.';
 const OUR_VOLUMES =

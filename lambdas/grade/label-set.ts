@@ -3,7 +3,7 @@ import { hashOf } from '../shared/canonical.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { GradeInput, TakenSet, Verdict } from '../shared/contracts.ts';
 import { isConsistent, isWhole, requestsOf, type SeenSnapshot } from '../shared/found-set.ts';
-import { SET_TAGS, UNPROVEN } from '../shared/names.ts';
+import { DEVICES_TAGS, SET_TAGS, UNPROVEN } from '../shared/names.ts';
 
 /** The catalogue of sets: the tags of their snapshots. */
 export interface Catalogue {
@@ -95,8 +95,6 @@ export const labelSet = async (
 };
 
 const TAG_CHARACTERS = 256;
-/** A set of 128 volumes needs 14. */
-const MOST_DEVICE_TAGS = 16;
 
 /** `/dev/xvda=vol-… /dev/sdf=vol-…` in as many tags as it takes: `…:devices`, `…:devices-2` and so on. */
 const deviceTags = (volumes: GradeInput['volumes']): Record<string, string> => {
@@ -107,9 +105,5 @@ const deviceTags = (volumes: GradeInput['volumes']): Record<string, string> => {
     if (longer.length <= TAG_CHARACTERS) tags[tags.length - 1] = longer;
     else tags.push(entry);
   }
-  return Object.fromEntries(
-    tags
-      .slice(0, MOST_DEVICE_TAGS)
-      .map((value, index) => [index === 0 ? SET_TAGS.devices : `${SET_TAGS.devices}-${index + 1}`, value]),
-  );
+  return Object.fromEntries(DEVICES_TAGS.slice(0, tags.length).map((key, index) => [key, tags[index] ?? '']));
 };

@@ -168,6 +168,11 @@ export const SET_TAGS = {
   deleting: 'freezeframe:deleting',
 } as const;
 
+/** Where a set says which snapshot is of which device, in as many tags as it takes; a set of 128 volumes needs 14. */
+export const DEVICES_TAGS: readonly string[] = Array.from({ length: 16 }, (_, index) =>
+  index === 0 ? SET_TAGS.devices : `${SET_TAGS.devices}-${index + 1}`,
+);
+
 /** Tags `freezeframe:in-use:<who>` hold a set until the time that is their value, ISO 8601: of a restore, of a copy. */
 export const IN_USE = 'freezeframe:in-use:';
 
