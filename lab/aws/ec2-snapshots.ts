@@ -77,6 +77,11 @@ export class Snapshots {
     return full;
   }
 
+  /** As if there had never been any. */
+  clear(): void {
+    for (const index of [this.all, this.#byVolume, this.#byTag]) index.clear();
+  }
+
   /** To be called when tags were added. */
   noteTags(snapshot: Snapshot): void {
     for (const [key, value] of snapshot.tags) add(this.#byTag, `${key} ${value}`, snapshot);

@@ -18,7 +18,7 @@ const { refused, judged } = authorizeBySynthesisedPolicies(world, deployment.sta
 after(() => account.close());
 afterEach(() => {
   world.faults.clear();
-  world.ec2.snapshots.all.clear();
+  world.ec2.snapshots.clear();
 });
 
 const DAY_MS = 86_400_000;
