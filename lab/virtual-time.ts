@@ -1,72 +1,92 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
+
 /**
  * Time that passes only when nothing is left to do: the clock and the timers of this process stand still while promises
  * run on, and jump to the next timer when they have. Ten thousand backups of half an hour then take as long as their
  * computing does, and two runs give the same numbers, however busy the machine is.
+ *
+ * It takes the place of `Date` and of the timers, for good: for a process of its own. Nothing in it may wait for anything
+ * but timers, promises and files: of a socket or another process, time would not know that there is something to wait for.
  */
 export class VirtualTime {
   #now = Date.UTC(2026, 0, 1, 3);
   #order = 0;
+  #wake = () => {};
   readonly #timers = new Heap();
-  readonly #real = { setImmediate: globalThis.setImmediate };
+  readonly #isOver: () => boolean;
 
-  /** Takes the place of `Date` and of the global timers, for good: for a process of its own. */
-  install(): this {
+  /** `isOver`: asked when a timer is due, in the context in which it was set: whether nobody waits for it any more. */
+  private constructor(isOver: () => boolean) {
+    this.#isOver = isOver;
+  }
+
+  /** Installs it, and lets it pass from now on. */
+  static begin(isOver: () => boolean = () => false): void {
+    const time = new VirtualTime(isOver);
+    time.#install();
+    void time.#pass();
+  }
+
+  #install(): void {
     const RealDate = Date;
     const now = () => this.#now;
     globalThis.Date = new Proxy(RealDate, {
       construct: (target, given, newTarget) => Reflect.construct(target, given.length ? given : [now()], newTarget),
       get: (target, key) => (key === 'now' ? now : Reflect.get(target, key)),
     });
-    globalThis.setTimeout = ((act: (...more: unknown[]) => void, ms = 0, ...more: unknown[]) =>
-      this.#set(() => act(...more), ms)) as unknown as typeof setTimeout;
-    const { clearTimeout: clearReal } = globalThis;
-    globalThis.clearTimeout = ((timer: unknown) =>
-      timer instanceof Timer ? timer.close() : clearReal(timer as number)) as unknown as typeof clearTimeout;
-    // Intervals only keep processes alive here.
-    globalThis.setInterval = (() => new Timer(0, 0, () => {})) as unknown as typeof setInterval;
-    const { clearInterval: clearRealInterval } = globalThis;
-    globalThis.clearInterval = ((timer: unknown) =>
-      timer instanceof Timer ? timer.close() : clearRealInterval(timer as number)) as unknown as typeof clearInterval;
+    const clearReal = globalThis.clearTimeout;
+    const clear = (timer: unknown) => (timer instanceof Timer ? timer.close() : clearReal(timer as number));
+    const timers = {
+      setTimeout: (act: (...more: unknown[]) => void, ms = 0, ...more: unknown[]) => this.#set(() => act(...more), ms),
+      clearTimeout: clear,
+      // Intervals only keep processes alive here.
+      setInterval: () => new Timer(0, 0, () => {}),
+      clearInterval: clear,
+    };
+    Object.assign(globalThis, timers);
+    // middy has its timers from there.
+    Object.assign(createRequire(import.meta.url)('node:timers'), timers);
+    syncBuiltinESMExports();
     AbortSignal.timeout = (ms) => {
       const controller = new AbortController();
       this.#set(() => controller.abort(new DOMException('The operation timed out', 'TimeoutError')), ms);
       return controller.signal;
     };
-    return this;
   }
 
-  get now(): number {
-    return this.#now;
-  }
-
-  /** Lets time pass until this is done. */
-  async run<T>(work: Promise<T>): Promise<T> {
-    let done = false;
-    const ended = work.finally(() => {
-      done = true;
-    });
-    ended.catch(() => {});
+  async #pass(): Promise<never> {
     for (;;) {
-      await this.#settle();
-      if (done) return await ended;
+      await settled();
       const next = this.#timers.take();
-      if (!next) throw new Error('nothing is left to wait for, and the work is not done');
-      this.#now = Math.max(this.#now, next.at);
-      next.act();
+      if (next) {
+        this.#now = Math.max(this.#now, next.at);
+        next.act();
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
     }
   }
 
-  /** Streams and emitters take a turn of the event loop where promises take none, and files take their time. */
-  async #settle(): Promise<void> {
-    do {
-      for (let turn = 0; turn < 2; turn += 1) await new Promise<void>((resolve) => this.#real.setImmediate(resolve));
-    } while (process.getActiveResourcesInfo().some((resource) => resource.startsWith('FSReq')));
-  }
-
   #set(act: () => void, ms: number): Timer {
-    const timer = new Timer(this.#now + Math.max(0, Number(ms) || 0), this.#order++, act);
+    const inContext = AsyncLocalStorage.snapshot();
+    const due = () => {
+      if (!this.#isOver()) act();
+    };
+    const timer = new Timer(this.#now + Math.max(0, Number(ms) || 0), this.#order++, () => inContext(due));
     this.#timers.put(timer);
+    this.#wake();
     return timer;
+  }
+}
+
+/** Streams and emitters take some turns of the event loop where promises take none, and files take their time. */
+async function settled(): Promise<void> {
+  for (let quiet = 0; quiet < 3; quiet += 1) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (process.getActiveResourcesInfo().some((resource) => /^(FSReq|CloseReq)/.test(resource))) quiet = 0;
   }
 }
 

@@ -1,25 +1,26 @@
 /**
  * `npm run bench:prune -- 100000`: so many snapshots listed, decided on and pruned by the functions' own code and the
- * unmodified SDK, against the lab's EC2 with its documented rates. Time passes `SPEED` times as fast.
+ * unmodified SDK, against the lab's EC2 with its documented rates, in virtual time.
  */
-import { FastClock } from '../lab/aws/clock.ts';
-import { startAws } from '../lab/aws/server.ts';
+import { answerInProcess } from '../lab/aws/in-process.ts';
 import { World } from '../lab/aws/world.ts';
+import { VirtualTime } from '../lab/virtual-time.ts';
 import { decidePart } from '../lambdas/decide/decide.ts';
 import { deleteSets } from '../lambdas/delete/delete.ts';
 import { listSets } from '../lambdas/list-sets/list-sets.ts';
+import { systemClock } from '../lambdas/shared/clock.ts';
 import * as ec2 from '../lambdas/shared/ec2.ts';
 import { MemoryStore } from './support/memory-store.ts';
 import { putSet, setsIn } from './support/stored-sets.ts';
 
-const SPEED = 20;
 const DAY_MS = 86_400_000;
 const [MEMBERS, NIGHTS, KEPT] = [4, 25, 24];
 const snapshots = Number(process.argv[2] ?? 100_000);
 const instances = Math.ceil(snapshots / MEMBERS / NIGHTS);
 
-const clock = new FastClock(SPEED);
-const world = new World({ store: new MemoryStore(), clock });
+VirtualTime.begin();
+const world = new World({ store: new MemoryStore() });
+const { clock } = world;
 for (let server = 0; server < instances; server += 1) {
   const instance = `i-${Math.imul(server + 1, 0x9e3779b1)
     .toString(16)
@@ -30,7 +31,7 @@ for (let server = 0; server < instances; server += 1) {
     putSet(world, { instance, at: clock.now() - night * DAY_MS, members: MEMBERS });
   }
 }
-const server = await startAws(world);
+const server = answerInProcess(world, () => 10);
 Object.assign(process.env, server.environment('bench'));
 
 const client = ec2.ec2Client({ attempts: 8, region: world.region });
@@ -42,12 +43,6 @@ const note = (state: object) => {
 const retain = { last: KEPT, daily: 0, weekly: 0, monthly: 0, yearly: 0, days: 0, finalDays: 0 };
 const regions = [world.region];
 const policies = { nightly: { grade: 'application', timeZone: 'Europe/Berlin', retain } } as const;
-const product = {
-  now: () => clock.now(),
-  sleep: (ms: number) => new Promise<void>((done) => setTimeout(done, ms / SPEED)),
-  chance: Math.random,
-};
-
 const began = clock.now();
 let state = await listSets({ input: { dryRun: false }, policies, regions }, () => ec2.pagesOfOurs(client));
 while (state.next !== 'end') {
@@ -71,7 +66,7 @@ while (state.next !== 'end') {
       tag: ec2.tagSnapshots(client),
       delete: ec2.deleteSnapshot(client),
     };
-    state = await deleteSets(state, () => region, product);
+    state = await deleteSets(state, () => region, systemClock);
   }
 }
 const minutes = (clock.now() - began) / 60_000;

@@ -6,7 +6,7 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** The machine's own time. Its timers keep no process alive: a lab that is closed may leave snapshots in flight. */
+/** The process's own time. Its timers keep no process alive: a lab that is closed may leave snapshots in flight. */
 export const realClock: Clock = {
   now: () => Date.now(),
   sleep: (ms, signal) =>
@@ -22,27 +22,6 @@ export const realClock: Clock = {
       signal?.addEventListener('abort', done, { once: true });
     }),
 };
-
-/**
- * The machine's own time, passing `speed` times as fast: in a world with this clock the Lambdas' time does too, so that
- * leases, patience and retries keep their proportions and minutes take seconds.
- */
-export class FastClock implements Clock {
-  readonly origin = Date.now();
-  readonly speed: number;
-
-  constructor(speed: number) {
-    this.speed = speed;
-  }
-
-  now(): number {
-    return this.origin + (Date.now() - this.origin) * this.speed;
-  }
-
-  sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return realClock.sleep(ms / this.speed, signal);
-  }
-}
 
 /** Time that moves only when the test says so. */
 export class ManualClock implements Clock {

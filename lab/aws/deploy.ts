@@ -1,4 +1,4 @@
-import { FastClock } from './clock.ts';
+import { answerInProcess, inProcessEnvironments } from './in-process.ts';
 import { Lambdas } from './lambda.ts';
 import { type AwsServer, startAws } from './server.ts';
 import { StepFunctions, type StepFunctionsOptions } from './step-functions.ts';
@@ -9,18 +9,15 @@ import type { World } from './world.ts';
 export async function deploy(stack: Stack, world: World, options: DeployOptions = {}): Promise<Deployment> {
   for (const { name, content } of stack.documents) world.ssm.documents.put(name, content);
   for (const { name } of stack.buckets) world.s3.addBucket(name);
-  const server = await startAws(world);
-  const fast = world.clock instanceof FastClock ? world.clock : undefined;
-  const scale = fast ? 1 / fast.speed : 1;
+  const { inProcess } = options;
+  const server = inProcess ? answerInProcess(world, inProcess.requestMs) : await startAws(world);
   const lambdas = new Lambdas({
     environment: ({ role }) => server.environment(role),
-    timeScale: options.lambdaTimeScale ?? scale,
-    ...(fast && { time: { origin: fast.origin, speed: fast.speed } }),
+    ...(options.lambdaTimeScale !== undefined && { timeScale: options.lambdaTimeScale }),
+    ...(inProcess && { start: inProcessEnvironments(), computeMs: inProcess.computeMs }),
   });
   for (const spec of stack.functions) lambdas.add(spec);
   const stepFunctions = new StepFunctions({
-    timeScale: scale,
-    timeoutScale: scale,
     ...options,
     clock: world.clock,
     stack,
@@ -48,8 +45,15 @@ export async function deploy(stack: Stack, world: World, options: DeployOptions 
 }
 
 export interface DeployOptions extends Pick<StepFunctionsOptions, 'timeScale' | 'timeoutScale' | 'integrations'> {
-  /** Multiplies the timeouts of the functions. @default 1, or what the world's clock says; so are the other scales */
+  /** Multiplies the timeouts of the functions. @default 1 */
   readonly lambdaTimeScale?: number;
+  /** No sockets and no threads: what virtual time needs. Milliseconds are drawn anew at every use. */
+  readonly inProcess?: {
+    /** On the way of every request. */
+    readonly requestMs: () => number;
+    /** Of an invocation, beside its waiting. */
+    readonly computeMs: () => number;
+  };
 }
 
 export interface Deployment {

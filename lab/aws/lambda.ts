@@ -1,9 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Faults } from './faults.ts';
-import { type Ending, ExecutionEnvironment, type FastTime, type ToWorker } from './lambda-runtime.ts';
+import {
+  type Ending,
+  type EnvironmentSpec,
+  type ExecutionEnvironment,
+  type HandlerEvent,
+  WorkerEnvironment,
+} from './lambda-runtime.ts';
 
-/** Runs the bundles that ship, each in worker threads of its own, with the manners and the errors of Lambda. */
+/** Runs the bundles that ship, each in environments of its own, with the manners and the errors of Lambda. */
 export class Lambdas {
   readonly faults = new Faults<LambdaTarget, LambdaFault>();
   /** What the functions wrote to their console. */
@@ -11,27 +16,15 @@ export class Lambdas {
   onLog: ((line: LogLine) => void) | undefined;
   /** Every invocation, in the order of its start. */
   readonly invocations: Invocation[] = [];
+  onEnd: ((invocation: Invocation, spec: LambdaFunction) => void) | undefined;
   readonly #functions = new Map<string, LambdaFunction>();
   readonly #idle = new Map<string, ExecutionEnvironment[]>();
   readonly #all = new Set<ExecutionEnvironment>();
-  readonly #environment: (spec: LambdaFunction) => Record<string, string>;
-  readonly #timeScale: number;
-  readonly #time: FastTime | undefined;
+  readonly #options: LambdasOptions;
   #closed = false;
 
-  /**
-   * `environment`: what every function gets beside its own variables (endpoint, region, credentials of its role).
-   * `timeScale`: multiplies the functions' timeouts and the times of faults, so that 90 s can be seen to end in 90 ms.
-   * `time`: the time that passes inside the functions.
-   */
-  constructor(options: {
-    environment: (spec: LambdaFunction) => Record<string, string>;
-    timeScale?: number;
-    time?: FastTime;
-  }) {
-    this.#environment = options.environment;
-    this.#timeScale = options.timeScale ?? 1;
-    this.#time = options.time;
+  constructor(options: LambdasOptions) {
+    this.#options = options;
   }
 
   add(spec: LambdaFunction): void {
@@ -42,16 +35,6 @@ export class Lambdas {
   find(nameOrArn: string): LambdaFunction | undefined {
     const name = /^arn:aws:lambda:[^:]*:[^:]*:function:([^:]+)/.exec(nameOrArn)?.[1] ?? nameOrArn.split(':')[0] ?? '';
     return this.#functions.get(name);
-  }
-
-  /** Has so many environments of every function ready, so that no cold start falls into what a test measures. */
-  async warm(count: number): Promise<void> {
-    for (const spec of this.#functions.values()) {
-      const environments = Array.from({ length: count }, () => this.#start(spec));
-      // An event that no handler takes: its code is loaded, and nothing is done.
-      await Promise.all(environments.map((each) => each.invoke({ event: '{}', context: context(spec, 'warm', 0) })));
-      this.#idle.set(spec.name, [...(this.#idle.get(spec.name) ?? []), ...environments]);
-    }
   }
 
   /** Invokes a function and waits for it; every failure is a `TaskFailure`, as Step Functions would see it. */
@@ -78,6 +61,7 @@ export class Lambdas {
       throw error;
     } finally {
       invocation.endedAt = Date.now();
+      this.onEnd?.(invocation, spec);
     }
   }
 
@@ -93,17 +77,18 @@ export class Lambdas {
     if (fault?.kind === 'error') throw new TaskFailure(fault.error, fault.cause ?? '{}');
     if (fault?.kind === 'killBefore') throw crashed('exit status 137');
     if (fault?.kind === 'stuck') {
-      await sleep(spec.timeoutSeconds * 1000 * this.#timeScale);
+      await sleep(this.#scaled(spec.timeoutSeconds * 1000));
       return read(spec, randomUUID(), { kind: 'timeout' });
     }
-    if (fault?.kind === 'delay') await sleep(fault.ms * this.#timeScale);
+    if (fault?.kind === 'delay') await sleep(this.#scaled(fault.ms));
     if (this.#closed) throw crashed('the lab was closed');
     const requestId = randomUUID();
     const startedAt = Date.now();
+    await sleep(this.#options.computeMs?.() ?? 0);
     const ending = await this.#invokeOnce(spec, event, requestId, fault);
     const answer = read(spec, requestId, ending);
     if (fault?.kind === 'hang') {
-      await sleep(Math.max(0, startedAt + spec.timeoutSeconds * 1000 * this.#timeScale - Date.now()));
+      await sleep(startedAt + this.#scaled(spec.timeoutSeconds * 1000) - Date.now());
       return read(spec, requestId, { kind: 'timeout' });
     }
     if (fault?.kind === 'lostAnswer') {
@@ -122,9 +107,9 @@ export class Lambdas {
     fault: LambdaFault | undefined,
   ): Promise<Ending> {
     const environment = this.#idle.get(spec.name)?.pop() ?? this.#start(spec);
-    const timeoutMs = spec.timeoutSeconds * 1000 * this.#timeScale;
+    const timeoutMs = this.#scaled(spec.timeoutSeconds * 1000);
     const timers = [setTimeout(() => void environment.kill({ kind: 'timeout' }), timeoutMs)];
-    if (fault?.kind === 'killAfter') timers.push(setTimeout(() => void environment.kill(), fault.ms * this.#timeScale));
+    if (fault?.kind === 'killAfter') timers.push(setTimeout(() => void environment.kill(), this.#scaled(fault.ms)));
     if (fault?.kind === 'killWhen') void fault.due().then(() => environment.kill());
     const ending = await environment.invoke({
       event,
@@ -140,10 +125,10 @@ export class Lambdas {
 
   #start(spec: LambdaFunction): ExecutionEnvironment {
     const [, handlerName = 'handler'] = spec.handler.split('.');
-    const environment = new ExecutionEnvironment({
+    const start = this.#options.start ?? ((each) => new WorkerEnvironment(each));
+    const environment = start({
       bundle: spec.bundle,
       handlerName,
-      time: this.#time,
       env: {
         // PATH and HOME are there on Lambda too; nothing else of this machine is.
         PATH: process.env.PATH ?? '',
@@ -158,13 +143,17 @@ export class Lambdas {
         LAMBDA_TASK_ROOT: '/var/task',
         _HANDLER: spec.handler,
         _X_AMZN_TRACE_ID: 'Root=1-00000000-000000000000000000000000;Sampled=0',
-        ...this.#environment(spec),
+        ...this.#options.environment(spec),
         ...spec.environment,
       },
       onOutput: (text) => this.#log(spec.name, text),
     });
     this.#all.add(environment);
     return environment;
+  }
+
+  #scaled(ms: number): number {
+    return ms * (this.#options.timeScale ?? 1);
   }
 
   #log(functionName: string, text: string): void {
@@ -174,6 +163,17 @@ export class Lambdas {
       this.onLog?.(line);
     }
   }
+}
+
+export interface LambdasOptions {
+  /** What every function gets beside its own variables: endpoint, region, credentials of its role. */
+  environment(spec: LambdaFunction): Record<string, string>;
+  /** Starts an execution environment. @default a worker thread */
+  readonly start?: (spec: EnvironmentSpec) => ExecutionEnvironment;
+  /** Multiplies the functions' timeouts and the times of faults, so that 90 s can be seen to end in 90 ms. @default 1 */
+  readonly timeScale?: number;
+  /** What an invocation takes beside its waiting. @default 0 */
+  readonly computeMs?: () => number;
 }
 
 /** An error as Step Functions sees it: `name` is what Retry and Catch match, `message` is the Cause. */
@@ -276,7 +276,7 @@ function read(spec: LambdaFunction, requestId: string, ending: Ending): unknown 
   }
 }
 
-const context = (spec: LambdaFunction, awsRequestId: string, deadline: number): ToWorker['context'] => ({
+const context = (spec: LambdaFunction, awsRequestId: string, deadline: number): HandlerEvent['context'] => ({
   awsRequestId,
   functionName: spec.name,
   functionVersion: '$LATEST',
@@ -286,6 +286,8 @@ const context = (spec: LambdaFunction, awsRequestId: string, deadline: number): 
   logStreamName: awsRequestId,
   deadline,
 });
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 const failed = (errorType: string, errorMessage: string) =>
   new TaskFailure(errorType, JSON.stringify({ errorType, errorMessage }));

@@ -22,13 +22,7 @@ export async function startAws(world: World): Promise<AwsServer> {
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     endpoint,
-    environment: (principal) => ({
-      AWS_ENDPOINT_URL: endpoint,
-      AWS_REGION: world.region,
-      AWS_DEFAULT_REGION: world.region,
-      AWS_ACCESS_KEY_ID: world.accessKeyFor(principal),
-      AWS_SECRET_ACCESS_KEY: 'lab',
-    }),
+    environment: (principal) => environmentAt(endpoint, world, principal),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
@@ -36,6 +30,15 @@ export async function startAws(world: World): Promise<AwsServer> {
       }),
   };
 }
+
+/** What makes an SDK client call this endpoint in the name of a role. */
+export const environmentAt = (endpoint: string, world: World, principal: string): Record<string, string> => ({
+  AWS_ENDPOINT_URL: endpoint,
+  AWS_REGION: world.region,
+  AWS_DEFAULT_REGION: world.region,
+  AWS_ACCESS_KEY_ID: world.accessKeyFor(principal),
+  AWS_SECRET_ACCESS_KEY: 'lab',
+});
 
 /** Answers requests out of a world. */
 export function answering(world: World): (request: IncomingMessage, response: ServerResponse) => void {

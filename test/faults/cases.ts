@@ -76,48 +76,23 @@ function casesOf(state: string, way: Case, isTask: boolean): Case[] {
 /** Where the host may be frozen: here the cases are also played with a host that does not thaw itself. */
 const FROZEN: readonly string[] = [STATES.freeze, STATES.createSnapshots, STATES.thaw, 'Was a set taken?'];
 
-const STAGGER_MS = 400;
+/** Every call asks every fault that is planned, so not all of them at once. */
+const SIDE_BY_SIDE = 50;
 
-/** Plays all of them, the patient ones beside the quick ones; results in the order of the cases. */
+/** Plays all of them; results in the order of the cases. */
 export async function playAll(
   theatre: Theatre,
   cases: readonly Case[],
-  lanes: { quick: number; patient: number },
   onPlayed: () => void = () => {},
 ): Promise<Played[]> {
   const results: Played[] = [];
-  const play = async (indexes: number[], count: number) => {
-    const lane = async (_: unknown, number: number) => {
-      // One after another, so that they find warm functions, and the machine is not flooded.
-      await new Promise((resolve) => setTimeout(resolve, number * STAGGER_MS));
-      for (let index = indexes.shift(); index !== undefined; index = indexes.shift()) {
-        results[index] = await theatre.play(cases[index] as Case);
-        onPlayed();
-      }
-    };
-    await Promise.all(Array.from({ length: count }, lane));
-  };
   const indexes = [...cases.keys()];
-  await Promise.all([
-    play(
-      indexes.filter((index) => isPatient(cases[index] as Case)).sort((a, b) => weight(cases[b]) - weight(cases[a])),
-      lanes.patient,
-    ),
-    play(
-      indexes.filter((index) => !isPatient(cases[index] as Case)),
-      lanes.quick,
-    ),
-  ]);
+  const lane = async () => {
+    for (let index = indexes.shift(); index !== undefined; index = indexes.shift()) {
+      results[index] = await theatre.play(cases[index] as Case);
+      onPlayed();
+    }
+  };
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, lane));
   return results;
-}
-
-/** Sleeps most of its time: until a function has timed out, or a thaw has been tried for minutes. */
-const isPatient = (played: Case): boolean => weight(played) > 0;
-
-function weight(played: Case | undefined): number {
-  const name = played?.fault.name ?? '';
-  const slow = /timeout|late start|its event lost|unreadable/.test(name) ? 2 : 0;
-  const persistent = /error|throttle|killed|answer lost|nonsense|3 min|hangs|40 s/.test(name) ? 1 : 0;
-  if (played?.state === STATES.thaw) return slow * 10 + persistent * 5;
-  return slow * 2 + (/hangs|3 min|40 s|slowly/.test(name) ? 1 : 0);
 }

@@ -27,8 +27,6 @@ export interface Verdict {
   readonly thawedBy: 'workflow' | 'rescue' | 'host' | 'nobody';
   /** How long the host was kept quiet, in seconds of its clock; null without a receipt. */
   readonly quietSeconds: number | null;
-  /** The longest that this machine was late with a timer meanwhile, in seconds of that clock. */
-  readonly timersLateSeconds: number;
 }
 
 /** A host thaws itself at the end of its lease; so long after it the last of it must be done. */
@@ -51,12 +49,11 @@ export function judge(
     note('frozen', JSON.stringify(host.held));
   }
 
-  // Ring 3, where it is awake. Fast time makes seconds of a few milliseconds that this machine is late with its timers.
-  const quiet = howItWasThawed(account, server, run);
+  // Ring 3, where it is awake.
+  const quiet = howItWasThawed(server, run);
   const leaseSeconds = host.receipt(run.name)?.leaseSeconds ?? 0;
-  const tooLong = leaseSeconds + MARGIN_SECONDS + quiet.timersLateSeconds;
-  if (!watchdogAsleep && (quiet.quietSeconds ?? 0) > tooLong) {
-    note('late', `${quiet.quietSeconds} s, timers were late by ${quiet.timersLateSeconds} s`);
+  if (!watchdogAsleep && (quiet.quietSeconds ?? 0) > leaseSeconds + MARGIN_SECONDS) {
+    note('late', `${quiet.quietSeconds} s`);
   }
 
   // No tag and no stored evidence says more than the host's state at the very moment of the set proves.
@@ -171,15 +168,9 @@ function quietness({ topology, trouble }: Server['host'], held: Witnessed): Grad
 const isAtMost = (grade: string, limit: string): boolean =>
   GRADES.indexOf(grade as GradeName) <= GRADES.indexOf(limit as GradeName);
 
-function howItWasThawed(
-  account: ModelAccount,
-  { host }: Server,
-  run: Execution,
-): Pick<Verdict, 'thawedBy' | 'quietSeconds' | 'timersLateSeconds'> {
+function howItWasThawed({ host }: Server, run: Execution): Pick<Verdict, 'thawedBy' | 'quietSeconds'> {
   const receipt = host.receipt(run.name);
-  if (!receipt || receipt.thawedAt === null) return { thawedBy: 'nobody', quietSeconds: null, timersLateSeconds: 0 };
+  if (!receipt || receipt.thawedAt === null) return { thawedBy: 'nobody', quietSeconds: null };
   const thawedBy = ({ asked: 'workflow', rescue: 'rescue' } as const)[receipt.thawedBy as string] ?? 'host';
-  const bootedAt = account.clock.now() - host.uptime * 1_000;
-  const lateMs = account.latest(bootedAt + receipt.armedAt * 1_000, bootedAt + receipt.thawedAt * 1_000);
-  return { thawedBy, quietSeconds: receipt.thawedAt - receipt.armedAt, timersLateSeconds: lateMs / 1_000 };
+  return { thawedBy, quietSeconds: receipt.thawedAt - receipt.armedAt };
 }

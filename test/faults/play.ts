@@ -60,7 +60,6 @@ export class Theatre {
   }
 
   async play(played: Case): Promise<Played> {
-    const startedAt = performance.now();
     const { account } = this;
     const server = account.launch({ mode: played.scenario.mode, policy: played.scenario.policy });
     if (played.watchdogAsleep) server.host.trouble.watchdogAsleep = true;
@@ -101,8 +100,7 @@ export class Theatre {
       await this.#settled(server, run, from);
     }
     for (const takeBack of planned) takeBack();
-    const seconds = (performance.now() - startedAt) / 1_000;
-    return { run, server, verdict: judge(account, server, run, played), entered, seconds };
+    return { run, server, verdict: judge(account, server, run, played), entered };
   }
 
   #acted(server: Server, state: string): Promise<void> {
@@ -157,6 +155,4 @@ export interface Played {
   readonly verdict: Verdict;
   /** States that the run came to; one that it was stopped on entering is not in its path. */
   readonly entered: ReadonlySet<string>;
-  /** That it took to play. */
-  readonly seconds: number;
 }

@@ -2,12 +2,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EC2Client } from '@aws-sdk/client-ec2';
-import { FastClock } from '../../lab/aws/clock.ts';
+import { type Clock, realClock } from '../../lab/aws/clock.ts';
 import { type Deployment, deploy } from '../../lab/aws/deploy.ts';
 import type { Snapshot } from '../../lab/aws/ec2-snapshots.ts';
 import type { Execution } from '../../lab/aws/execution.ts';
+import { isOver } from '../../lab/aws/in-process.ts';
+import type { Latency } from '../../lab/aws/limits.ts';
 import { readAssembly, type Stack } from '../../lab/aws/template.ts';
 import { World, type WorldOptions } from '../../lab/aws/world.ts';
+import { VirtualTime } from '../../lab/virtual-time.ts';
 import type { WindowsAnswer } from '../../lambdas/shared/contracts.ts';
 import { BACKUP, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
 import { putVssDocuments } from './aws-vss-documents.ts';
@@ -29,32 +32,28 @@ export const POLICIES = {
 export type PolicyName = keyof typeof POLICIES;
 
 /**
- * An account with the stack as it is synthesised, the Lambdas as they ship and hosts that keep the contract, in a world
- * whose time passes `speed` times as fast. Every server is of its own, so that runs on several can go on side by side.
+ * An account with the stack as it is synthesised, the Lambdas as they ship, the unmodified SDK, and hosts that keep the
+ * contract, in virtual time: the first account of a process takes the process's clock. Every server is of its own, so
+ * that runs on several can go on side by side.
  */
 export class ModelAccount {
   readonly world: World;
-  readonly clock: FastClock;
+  /** Virtual. */
+  readonly clock: Clock = realClock;
   readonly servers = new Map<string, Server>();
   readonly windowsServers = new Map<string, WindowsServer>();
   readonly #store = new MemoryStore();
   #deployment: Deployment | undefined;
   #runs = 0;
-  #closed = false;
-  /** Fast time's timers keep no process alive; an account that is open does. */
-  readonly #alive = setInterval(() => {}, 60_000);
-  readonly #stalls: { from: number; to: number }[] = [];
 
-  private constructor({ speed = 10, latency }: AccountOptions) {
-    this.clock = new FastClock(speed);
+  private constructor({ latency, limits }: AccountOptions) {
     this.world = new World({
       store: this.#store,
       clock: this.clock,
       // The account's own rates: a test throttles what it is about.
-      limits: { rates: {} },
-      latency: { describeMs: 300, commandStartMs: 300, commandResultMs: 300, invocationVisibleMs: 200, ...latency },
+      limits: { rates: {}, ...limits },
     });
-    void this.#watchTimers();
+    draw(this.world.latency, { ...SOME_LATENCY, ...latency });
     this.#store.onSnapshot = async (id, volumeIds) => {
       await this.servers.get(id)?.disks.onSnapshot(id, volumeIds);
       await this.windowsServers.get(id)?.host.witness();
@@ -62,10 +61,13 @@ export class ModelAccount {
   }
 
   static async open(options: AccountOptions = {}): Promise<ModelAccount> {
+    // What reads files comes first.
+    const stack = options.stack ?? (await stackOfTests());
+    letTimePass();
     const account = new ModelAccount(options);
-    account.#deployment = await deploy(await stackOfTests(), account.world);
+    const { requestMs = () => 10, computeMs = () => 30 } = options;
+    account.#deployment = await deploy(stack, account.world, { inProcess: { requestMs, computeMs } });
     putVssDocuments(account.world);
-    await account.#deployment.lambdas.warm(options.warm ?? 0);
     return account;
   }
 
@@ -193,27 +195,7 @@ export class ModelAccount {
     );
   }
 
-  /**
-   * The longest that this machine was late with a timer between two moments, in milliseconds of the account's clock: so
-   * much of what happened then is not the product's, but of fast time on a busy machine.
-   */
-  latest(from: number, to: number): number {
-    const stalls = this.#stalls.filter((stall) => stall.to >= from && stall.from <= to);
-    return Math.max(0, ...stalls.map((stall) => stall.to - stall.from));
-  }
-
-  async #watchTimers(): Promise<void> {
-    while (!this.#closed) {
-      const due = this.clock.now() + HEARTBEAT_MS;
-      await this.clock.sleep(HEARTBEAT_MS);
-      const now = this.clock.now();
-      if (now - due > HEARTBEAT_MS) this.#stalls.push({ from: due, to: now });
-    }
-  }
-
   async close(): Promise<void> {
-    this.#closed = true;
-    clearInterval(this.#alive);
     await this.#deployment?.close();
   }
 
@@ -222,18 +204,34 @@ export class ModelAccount {
   }
 }
 
-/** Fine enough to see what counts in seconds of the account's clock. */
-const HEARTBEAT_MS = 200;
+let isVirtual = false;
+function letTimePass(): void {
+  if (!isVirtual) VirtualTime.begin(isOver);
+  isVirtual = true;
+}
+
+const SOME_LATENCY = { describeMs: 300, commandStartMs: 300, commandResultMs: 300, invocationVisibleMs: 200 };
+
+function draw(latency: Latency, drawn: Partial<Record<keyof Latency, number | (() => number)>>): void {
+  for (const [name, value] of Object.entries(drawn)) {
+    Object.defineProperty(latency, name, typeof value === 'function' ? { get: value } : { value });
+  }
+}
 
 /** Not what EC2 would give a volume by itself. */
 const DATA_VOLUME = { type: 'gp3', iops: 4000, throughput: 250, tags: { team: 'data' } };
 
 export interface AccountOptions {
-  /** @default 10 */
-  readonly speed?: number;
-  readonly latency?: WorldOptions['latency'];
-  /** Runs that go on side by side without a cold start. @default 0 */
-  readonly warm?: number;
+  /** @default that of the tests' plan */
+  readonly stack?: Stack;
+  /** Milliseconds, or how to draw them anew at every use. */
+  readonly latency?: Partial<Record<keyof Latency, number | (() => number)>>;
+  /** Beside no limit of any rate. */
+  readonly limits?: WorldOptions['limits'];
+  /** On the way of every request. @default 10 ms */
+  readonly requestMs?: () => number;
+  /** Of an invocation, beside its waiting. @default 30 ms */
+  readonly computeMs?: () => number;
 }
 
 export interface LaunchOptions {

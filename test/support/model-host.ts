@@ -37,7 +37,6 @@ export class ModelHost implements Agent {
   /** Whether the kernel shows a volume: told by whoever attaches it. */
   sees: (volumeId: string) => boolean = () => true;
   readonly #clock: Clock;
-  readonly #timeScale: number;
   #bootedAt: number;
   #active: Freeze | undefined;
   #extraWrites = 0;
@@ -51,7 +50,6 @@ export class ModelHost implements Agent {
   constructor(spec: ModelHostSpec) {
     this.topology = modelTopology(spec);
     this.#clock = spec.clock ?? realClock;
-    this.#timeScale = spec.timeScale ?? 1;
     this.#bootedAt = this.#clock.now() - 1_000_000;
   }
 
@@ -137,7 +135,7 @@ export class ModelHost implements Agent {
     });
     const over = new AbortController();
     const timeout = this.#clock
-      .sleep(step.timeoutSeconds * 1000 * this.#timeScale, over.signal)
+      .sleep(step.timeoutSeconds * 1000, over.signal)
       .then((): StepOutcome => ({ status: 'TimedOut', code: 137, stdout: '', stderr: '' }));
     const outcome = await Promise.race([this.#perform(step), killed, timeout]);
     over.abort();
@@ -288,7 +286,7 @@ export class ModelHost implements Agent {
     };
     const freeze: Freeze = { receipt, lease: new AbortController(), frozen: [], locked: [], lost: false };
     this.#active = freeze;
-    void this.#clock.sleep(leaseSeconds * 1000 * this.#timeScale, freeze.lease.signal).then(() => {
+    void this.#clock.sleep(leaseSeconds * 1000, freeze.lease.signal).then(() => {
       if (this.#holds(freeze) && !this.trouble.watchdogAsleep) this.#thaw('lease');
     });
     return freeze;
@@ -380,15 +378,13 @@ export class ModelHost implements Agent {
   }
 
   #pause(ms = 0): Promise<void> {
-    return this.#clock.sleep(ms * this.#timeScale);
+    return this.#clock.sleep(ms);
   }
 }
 
 export interface ModelHostSpec extends TopologySpec {
   /** @default the machine's own time */
   readonly clock?: Clock;
-  /** Multiplies lease, step timeouts and `trouble`'s delays; the boot clock itself keeps real time. @default 1 */
-  readonly timeScale?: number;
 }
 
 /** Who thaws, by the word that Thaw is asked with. */

@@ -25,7 +25,7 @@ function countedBy(
     case 'AWS/Lambda Errors':
       return deployment.lambdas.invocations
         .filter(({ functionName, result }) => functionName === dimensions.FunctionName && !FINE.includes(result))
-        .map(({ startedAt }) => clock.origin + (startedAt - clock.origin) * clock.speed);
+        .map(({ startedAt }) => startedAt);
     case 'AWS/SQS ApproximateNumberOfMessagesVisible':
       return stepFunctions.deadLetters
         .filter(({ target }) => target.deadLetterArn?.endsWith(`:${dimensions.QueueName}`))

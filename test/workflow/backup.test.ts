@@ -10,7 +10,7 @@ import { SET_TAGS, STATES, USER_TAGS } from '../../lambdas/shared/names.ts';
 import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
 import { type LaunchOptions, ModelAccount, type Server } from '../support/model-account.ts';
 
-const account = await ModelAccount.open({ speed: 10, warm: 5 });
+const account = await ModelAccount.open();
 const { world, deployment } = account;
 const { refused, judged } = authorizeBySynthesisedPolicies(world, deployment.stack);
 after(() => account.close());

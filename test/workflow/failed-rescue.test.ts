@@ -23,8 +23,8 @@ const ALL_RETRIES_MS = 390_000;
 const isThaw = (input: unknown): boolean => JSON.stringify(input).includes('Freezeframe-Thaw');
 
 /** Each in an account of its own, since an alarm is about the whole account. */
-async function open(speed = 10) {
-  const account = await ModelAccount.open({ speed });
+async function open() {
+  const account = await ModelAccount.open();
   const server = account.launch({ mode: 'fs-freeze' });
   server.host.trouble.watchdogAsleep = true;
   return { account, server, [Symbol.asyncDispose]: () => account.close() };
@@ -72,7 +72,7 @@ describe('a rescue', { concurrency: 6 }, () => {
   });
 
   it('of an instance that is gone ends red, and the run with the error that came first', async () => {
-    await using opened = await open(20);
+    await using opened = await open();
     const { account, server } = opened;
     server.host.trouble.fail = (document) => (document === 'freeze' ? 'LockTimeout' : undefined);
     account.stepFunctions.onEnter = (_, state) => {
@@ -91,7 +91,7 @@ describe('a rescue', { concurrency: 6 }, () => {
   });
 
   it('of a host whose policy tag was taken off is refused like the thaw of its run: the lease is what thaws', async () => {
-    await using opened = await open(20);
+    await using opened = await open();
     const { account, server } = opened;
     server.host.trouble.watchdogAsleep = false;
     authorizeBySynthesisedPolicies(account.world, account.deployment.stack);
@@ -140,7 +140,7 @@ describe('a rescue', { concurrency: 6 }, () => {
   });
 
   it('that no sweep could start any more rings when three sweeps in a row have failed', async () => {
-    await using opened = await open(60);
+    await using opened = await open();
     const { stepFunctions, clock, world } = opened.account;
     world.faults.add({
       service: 'states',

@@ -11,13 +11,12 @@ const FAULTS = ['malformed', 'stopped in the middle', 'stopped on entering'];
 
 const { definition } = await synth();
 const tasks = new Set(Object.keys(definition.States).filter((name) => definition.States[name]?.Type === 'Task'));
-const account = await ModelAccount.open({ speed: 10, warm: 6 });
+const account = await ModelAccount.open();
 after(() => account.close());
 const theatre = new Theatre(account);
-const lanes = { quick: 8, patient: 1 };
 
 const straight = baselines(SCENARIOS.filter(({ mode, onDowngrade }) => mode === 'fs-freeze' && onDowngrade === 'keep'));
-const played = (await playAll(theatre, straight, lanes)).map((result, index) => ({
+const played = (await playAll(theatre, straight)).map((result, index) => ({
   played: straight[index] as Case,
   result,
 }));
@@ -28,7 +27,7 @@ const cases = casesAfter(played, tasks).filter(
     (tasks.has(state) ? fault.name !== 'stopped on entering' : true) &&
     (watchdogAsleep || !all.some((other) => other.watchdogAsleep && other.state === state && other.fault === fault)),
 );
-const results = await playAll(theatre, cases, lanes);
+const results = await playAll(theatre, cases);
 
 describe('whatever goes wrong, the host is thawed, the grade is honest and the first error is told', () => {
   for (const [index, each] of cases.entries()) {

@@ -6,15 +6,14 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { afterEach, describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
-import { BACKUP, FLEET, FLEET_EVENT, SET_TAGS, STATES } from '../../lambdas/shared/names.ts';
-import { stackOfTests } from '../support/model-account.ts';
+import { DEFAULT_LIMITS } from '../../lab/aws/limits.ts';
+import { BACKUP, FLEET, FLEET_EVENT, SET_TAGS, STATES, USER_TAGS } from '../../lambdas/shared/names.ts';
+import { ModelAccount, type Server } from '../support/model-account.ts';
 import { stateMachine, synth } from '../support/synth.ts';
-import { VirtualAccount, type VirtualServer } from '../support/virtual-account.ts';
 
-// Before time is virtual: to synthesise reads files.
 const { resources, resolve } = await synth();
-const account = await VirtualAccount.open(await stackOfTests());
-const { stepFunctions, world } = account;
+const account = await ModelAccount.open({ limits: DEFAULT_LIMITS });
+const { stepFunctions, world, clock } = account;
 
 afterEach(async () => {
   stepFunctions.onEnter = undefined;
@@ -23,19 +22,15 @@ afterEach(async () => {
   stepFunctions.executions.length = 0;
   stepFunctions.putEvents.length = 0;
   // Past the turns that the firing had booked.
-  await account.run(new Promise((resolve) => setTimeout(resolve, 3_600_000)));
+  await clock.sleep(3_600_000);
 });
 
 const executions = (machine: string) => stepFunctions.executions.filter((each) => each.machine.name === machine);
 
 /** A policy's schedule fires, so many times for one and the same moment, and everything that comes of it ends. */
-async function fire(policy: string, { times = 1, at = account.now } = {}): Promise<Execution> {
-  await account.run(
-    (async () => {
-      for (let time = 0; time < times; time += 1) await stepFunctions.fire(`Freezeframe-${policy}`, at);
-      await stepFunctions.idle();
-    })(),
-  );
+async function fire(policy: string, { times = 1, at = clock.now() } = {}): Promise<Execution> {
+  for (let time = 0; time < times; time += 1) await stepFunctions.fire(`Freezeframe-${policy}`, at);
+  await stepFunctions.idle();
   return executions(FLEET).at(-1) as Execution;
 }
 
@@ -54,7 +49,7 @@ const reported = (fleet: Execution): Reported => {
   assert.ok(exit, 'the fleet has not come to Report');
   return (exit.output as { reported: Reported }).reported;
 };
-const grades = ({ volumes }: VirtualServer) =>
+const grades = ({ volumes }: Server) =>
   [...world.ec2.snapshots.all.values()]
     .filter(({ volumeId }) => volumes.includes(volumeId))
     .map(({ tags }) => tags.get(SET_TAGS.grade));
@@ -135,7 +130,9 @@ describe('a firing', () => {
   });
 
   it('never freezes two members of a group at the same time', async () => {
-    const members = Array.from({ length: 3 }, () => account.launch({ mode: 'fs-freeze', group: 'cluster-a' }));
+    const members = Array.from({ length: 3 }, () =>
+      account.launch({ mode: 'fs-freeze', tags: { [USER_TAGS.group]: 'cluster-a' } }),
+    );
     const fleet = await fire('nightly');
     assert.deepEqual([fleet.status, fleet.cause], ['SUCCEEDED', undefined]);
     const times = members.flatMap(({ host }) => host.witnessed.map(({ at }) => at)).sort((a, b) => a - b);

@@ -12,7 +12,7 @@ import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
 import { ModelAccount } from '../support/model-account.ts';
 import { putSet, setsIn } from '../support/stored-sets.ts';
 
-const account = await ModelAccount.open({ speed: 5, warm: 1 });
+const account = await ModelAccount.open();
 const { world, deployment } = account;
 const { refused, judged } = authorizeBySynthesisedPolicies(world, deployment.stack);
 after(() => account.close());

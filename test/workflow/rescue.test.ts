@@ -8,7 +8,7 @@ import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
 import { ModelAccount, type Server } from '../support/model-account.ts';
 import { synth } from '../support/synth.ts';
 
-const account = await ModelAccount.open({ speed: 10, warm: 3 });
+const account = await ModelAccount.open();
 const { stepFunctions, clock, deployment } = account;
 const { refused, judged } = authorizeBySynthesisedPolicies(account.world, deployment.stack);
 const stopAt = new Map<string, string>();

@@ -12,7 +12,7 @@ import { DOCUMENTS, RESTORE, RESTORE_STATES, RESTORE_TAGS, SET_TAGS } from '../.
 import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
 import { ModelAccount, type Server } from '../support/model-account.ts';
 
-const account = await ModelAccount.open({ speed: 10, warm: 3 });
+const account = await ModelAccount.open();
 const { world } = account;
 const { refused, judged } = authorizeBySynthesisedPolicies(world, account.deployment.stack);
 after(() => account.close());

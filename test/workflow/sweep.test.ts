@@ -9,7 +9,7 @@ import { ModelAccount, type Server } from '../support/model-account.ts';
 import { ringing } from '../support/ringing.ts';
 
 // Snapshots that take an hour: a run goes on for long without anything being wrong with it.
-const account = await ModelAccount.open({ speed: 10, warm: 2, latency: { snapshotCompletionMs: 3_600_000 } });
+const account = await ModelAccount.open({ latency: { snapshotCompletionMs: 3_600_000 } });
 const { stepFunctions, clock, deployment } = account;
 const { refused } = authorizeBySynthesisedPolicies(account.world, deployment.stack);
 after(() => account.close());

@@ -9,7 +9,7 @@ import { SET_TAGS, STATES, USER_TAGS, VSS_DOCUMENTS } from '../../lambdas/shared
 import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
 import { ModelAccount, type WindowsOptions, type WindowsServer } from '../support/model-account.ts';
 
-const account = await ModelAccount.open({ speed: 10, warm: 4 });
+const account = await ModelAccount.open();
 const { world, deployment } = account;
 const { refused, judged } = authorizeBySynthesisedPolicies(world, deployment.stack);
 after(() => account.close());

@@ -8,7 +8,21 @@ import { MemoryStore } from '../../support/memory-store.ts';
 
 /** A handler that does what its event asks for: enough to see every way in which a function can end. */
 const BUNDLE = `
+import http from 'node:http';
 let served = 0;
+/** As an SDK client asks: signed in the name of whose key is in the environment. */
+const describeInstances = () =>
+  new Promise((resolve, reject) => {
+    const { AWS_ACCESS_KEY_ID: key, AWS_REGION: region, AWS_ENDPOINT_URL: endpoint } = process.env;
+    const { hostname: host, port } = new URL(endpoint);
+    const authorization = \`AWS4-HMAC-SHA256 Credential=\${key}/20260101/\${region}/ec2/aws4_request, Signature=x\`;
+    const request = http.request({ host, port, method: 'POST', path: '/', headers: { authorization } }, (response) => {
+      response.resume();
+      response.on('end', () => resolve(response.statusCode));
+    });
+    request.on('error', reject);
+    request.end('Action=DescribeInstances&Version=2016-11-15');
+  });
 export const handler = async (event, context) => {
   served += 1;
   console.log(JSON.stringify({ message: 'served', served, name: context.functionName }));
@@ -16,6 +30,7 @@ export const handler = async (event, context) => {
   if (event.failOnce && served === 1) throw Object.assign(new Error('first time'), { name: event.failOnce });
   if (event.exit) process.exit(1);
   if (event.sleep) await new Promise((resolve) => setTimeout(resolve, event.sleep));
+  if (event.thenAsk) console.log('answered ' + (await describeInstances()));
   if (event.big) return 'x'.repeat(event.big);
   const key = process.env.AWS_ACCESS_KEY_ID;
   return { served, key, event, left: context.getRemainingTimeInMillis() > 0, secret: process.env.COLOUR };
