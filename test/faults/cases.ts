@@ -2,9 +2,11 @@
 import { STATES } from '../../lambdas/shared/names.ts';
 import {
   DOUBLE,
+  type Fault,
   faultsOfState,
   IN_THE_WORLD,
   OF_THE_RESCUE,
+  OF_VSS,
   RESCUE_BESIDE_THAW,
   stopInTheMiddle,
   stopOnEntering,
@@ -34,8 +36,8 @@ export function casesAfter(baselines: readonly Baseline[], tasks: ReadonlySet<st
     for (const way of ways) for (const state of way.result.run.path) if (!states.has(state)) states.set(state, way);
     return [
       ...[...states].flatMap(([state, { played }]) => casesOf(state, played, tasks.has(state))),
-      ...(scenario.mode === 'crash' || scenario.onDowngrade === 'discard' ? [] : rescued(ways[0] as Baseline)),
-      ...IN_THE_WORLD.filter(({ crashToo }) => scenario.mode !== 'crash' || crashToo).map(({ state, name, plan }) => ({
+      ...(states.has(STATES.freeze) && scenario.onDowngrade === 'keep' ? rescued(ways[0] as Baseline) : []),
+      ...inTheWorld(scenario).map(({ state, name, plan }) => ({
         ...(ways[0] as Baseline).played,
         state: scenario.mode === 'crash' && state === STATES.createSnapshots ? STATES.createUnfrozen : state,
         fault: { name, plan },
@@ -51,6 +53,11 @@ export function casesAfter(baselines: readonly Baseline[], tasks: ReadonlySet<st
       })),
     ];
   });
+}
+
+function inTheWorld({ mode }: Scenario): readonly (Fault & { readonly state: string })[] {
+  if (mode === 'vss') return [...OF_VSS, ...IN_THE_WORLD.filter(({ state }) => state === STATES.grade)];
+  return IN_THE_WORLD.filter(({ everyMode }) => mode !== 'crash' || everyMode);
 }
 
 /** The rescue shows what it is worth where the host does not thaw itself. */

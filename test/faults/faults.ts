@@ -4,8 +4,9 @@ import type { LambdaFault } from '../../lab/aws/lambda.ts';
 import type { LogEntry } from '../../lab/aws/world.ts';
 import { DOCUMENTS, STATES, THAW_RESCUE } from '../../lambdas/shared/names.ts';
 import { FUNCTIONS, type FunctionName } from '../../lib/functions.ts';
+import type { Server, WindowsServer } from '../support/model-account.ts';
 import type { Watch } from './play.ts';
-import { concerns, isDryRun } from './scenarios.ts';
+import { type AnyServer, concerns, isDryRun, isLinux } from './scenarios.ts';
 
 export interface Fault {
   readonly name: string;
@@ -102,7 +103,7 @@ export const RESCUE_BESIDE_THAW: Fault & { readonly state: string } = {
   state: STATES.thaw,
   name: 'rescued at the same time',
   plan: (on) => {
-    on.server.host.trouble.thawMs = 3_000;
+    linux(on.server).host.trouble.thawMs = 3_000;
     void on.acted(STATES.thaw).then(() => {
       if (!on.run) return;
       const { arn, name, input } = on.run;
@@ -135,7 +136,7 @@ export const DOUBLE: readonly (Fault & { readonly state: string; readonly needs:
 }));
 
 /** Faults of single calls, and of the host, which look different from inside a function than from its state. */
-export const IN_THE_WORLD: readonly (Fault & { readonly state: string; readonly crashToo?: boolean })[] = [
+export const IN_THE_WORLD: readonly (Fault & { readonly state: string; readonly everyMode?: boolean })[] = [
   { state: STATES.freeze, ...command('SendCommand answer lost', 'freeze', 'SendCommand', { kind: 'lostAnswer' }) },
   { state: STATES.freeze, ...command('SendCommand denied', 'freeze', 'SendCommand', denied('AccessDeniedException')) },
   { state: STATES.freeze, ...command('SendCommand throttled', 'freeze', 'SendCommand', throttled) },
@@ -143,46 +144,46 @@ export const IN_THE_WORLD: readonly (Fault & { readonly state: string; readonly 
   { state: STATES.thaw, ...command('SendCommand answer lost', 'thaw', 'SendCommand', { kind: 'lostAnswer' }, 1) },
   { state: STATES.thaw, ...command('SendCommand throttled 3 min', 'thaw', 'SendCommand', throttled) },
   { state: STATES.thaw, ...command('GetCommandInvocation throttled 3 min', 'thaw', 'GetCommandInvocation', throttled) },
-  { state: STATES.createSnapshots, crashToo: true, ...create('CreateSnapshots answer lost', { kind: 'lostAnswer' }) },
-  { state: STATES.createSnapshots, crashToo: true, ...create('CreateSnapshots malformed', { kind: 'malformed' }) },
+  { state: STATES.createSnapshots, everyMode: true, ...create('CreateSnapshots answer lost', { kind: 'lostAnswer' }) },
+  { state: STATES.createSnapshots, everyMode: true, ...create('CreateSnapshots malformed', { kind: 'malformed' }) },
   {
     state: STATES.createSnapshots,
-    crashToo: true,
+    everyMode: true,
     ...create('CreateSnapshots denied', denied('UnauthorizedOperation')),
   },
   {
     state: STATES.createSnapshots,
-    crashToo: true,
+    everyMode: true,
     ...create('CreateSnapshots throttled', { kind: 'error', code: 'RequestLimitExceeded', status: 503 }),
   },
   {
     state: STATES.createSnapshots,
-    crashToo: true,
+    everyMode: true,
     ...create('CreateSnapshots 500', { kind: 'error', code: 'InternalError', status: 500 }),
   },
   {
     state: STATES.createSnapshots,
-    crashToo: true,
+    everyMode: true,
     ...create('CreateSnapshots 12 s late', { kind: 'delay', ms: 12_000 }),
   },
   {
     state: STATES.createSnapshots,
-    crashToo: true,
+    everyMode: true,
     ...create('CreateSnapshots 40 s late', { kind: 'delay', ms: 40_000 }),
   },
   {
     state: STATES.grade,
-    crashToo: true,
+    everyMode: true,
     ...call('CreateTags denied', 'ec2', 'CreateTags', denied('UnauthorizedOperation')),
   },
   {
     state: STATES.grade,
-    crashToo: true,
+    everyMode: true,
     ...call('CreateTags answer lost', 'ec2', 'CreateTags', { kind: 'lostAnswer' }),
   },
   {
     state: STATES.grade,
-    crashToo: true,
+    everyMode: true,
     ...call('CreateTags denied at the grade', 'ec2', 'CreateTags', denied('UnauthorizedOperation'), (input) =>
       JSON.stringify(input).includes('freezeframe:grade'),
     ),
@@ -200,6 +201,29 @@ export const IN_THE_WORLD: readonly (Fault & { readonly state: string; readonly 
   { state: STATES.createSnapshots, ...whileTaken('a write comes through', (host) => host.writeWhileFrozen()) },
 ];
 
+/** What can go wrong with the command to VSS, and with VSS. */
+export const OF_VSS: readonly (Fault & { readonly state: string })[] = [
+  {
+    state: STATES.snapshotWithVss,
+    ...call('SendCommand denied', 'ssm', 'SendCommand', denied('AccessDeniedException'), isVss),
+  },
+  {
+    state: STATES.snapshotWithVss,
+    ...call('SendCommand answer lost', 'ssm', 'SendCommand', { kind: 'lostAnswer' }, isVss),
+  },
+  { state: STATES.snapshotWithVss, ...call('SendCommand throttled', 'ssm', 'SendCommand', throttled, isVss) },
+  { state: STATES.checkVss, ...call('ListCommandInvocations throttled', 'ssm', 'ListCommandInvocations', throttled) },
+  { state: STATES.checkVss, ...vss('VSS hangs before', () => ({ hang: () => 'before' })) },
+  { state: STATES.checkVss, ...vss('VSS hangs after', () => ({ hang: () => 'after' })) },
+  { state: STATES.checkVss, ...vss('writes are held too long', () => ({ snapshotMs: 12_000 })) },
+  { state: STATES.checkVss, ...vss('a writer fails again and again', () => ({ writerFails: () => '0x800423f3' })) },
+  { state: STATES.checkVss, ...vss('VSS fails when all is done', () => ({ failsAfterwards: 'the disk is full' })) },
+];
+
+function isVss(input: unknown): boolean {
+  return /AWSEC2-/.test((input as { DocumentName?: string }).DocumentName ?? '');
+}
+
 function stoppedInTheMiddle(state: string, also: (on: Watch) => void): (on: Watch) => void {
   return (on) => {
     also(on);
@@ -215,7 +239,11 @@ export const ACTS: Record<string, (entry: LogEntry) => boolean> = {
   [STATES.createSnapshots]: ({ action, input }) => action === 'CreateSnapshots' && !isDryRun(input),
   [STATES.thaw]: sends('thaw'),
   [STATES.createUnfrozen]: ({ action, input }) => action === 'CreateSnapshots' && !isDryRun(input),
-  [STATES.grade]: ({ action }) => action === 'CreateTags',
+  [STATES.snapshotWithVss]: ({ action, input }) => action === 'SendCommand' && isVss(input),
+  [STATES.checkVss]: ({ action }) => action === 'ListCommandInvocations',
+  // The marks of VSS are not of ours.
+  [STATES.grade]: ({ action, input }) => action === 'CreateTags' && JSON.stringify(input).includes('freezeframe:'),
+  [STATES.lock]: ({ action }) => action === 'LockSnapshot',
   [STORE_RECEIPT]: ({ action }) => action === 'PutObject',
   [STATES.checkSnapshots]: ({ action, input }) =>
     action === 'DescribeSnapshots' && JSON.stringify(input).includes('"snapshot-id"'),
@@ -313,19 +341,30 @@ function command(name: string, noun: keyof typeof DOCUMENTS, action: string, fau
   };
 }
 
-function host(name: string, trouble: () => Watch['server']['host']['trouble']): Fault {
-  return { name: `host ${name}`, plan: ({ server }) => void Object.assign(server.host.trouble, trouble()) };
+function host(name: string, trouble: () => Server['host']['trouble']): Fault {
+  return { name: `host ${name}`, plan: ({ server }) => void Object.assign(linux(server).host.trouble, trouble()) };
+}
+
+/** A fault of VSS on the instance. */
+function vss(name: string, trouble: () => WindowsServer['host']['trouble']): Fault {
+  return { name, plan: ({ server }) => void Object.assign(server.host.trouble, trouble()) };
+}
+
+function linux(server: AnyServer): Server {
+  if (isLinux(server)) return server;
+  throw new Error('this fault is of Linux');
 }
 
 /** Happens to the host just after the disks have been taken, before CreateSnapshots has answered. */
-function whileTaken(name: string, happens: (host: Watch['server']['host']) => void): Fault {
+function whileTaken(name: string, happens: (host: Server['host']) => void): Fault {
   return {
     name: `${name} while the set is taken`,
     plan: ({ server }) => {
-      const before = server.disks.onSnapshot;
-      server.disks.onSnapshot = async (...taken) => {
+      const { disks, host } = linux(server);
+      const before = disks.onSnapshot;
+      disks.onSnapshot = async (...taken) => {
         await before(...taken);
-        happens(server.host);
+        happens(host);
       };
     },
   };

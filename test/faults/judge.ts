@@ -2,9 +2,10 @@
 import type { Snapshot } from '../../lab/aws/ec2-snapshots.ts';
 import type { Execution } from '../../lab/aws/execution.ts';
 import { GRADES, type GradeName, SET_TAGS, STATES, UNPROVEN } from '../../lambdas/shared/names.ts';
-import { type ModelAccount, POLICIES, type Server } from '../support/model-account.ts';
+import { type ModelAccount, POLICIES, type Server, type WindowsServer } from '../support/model-account.ts';
 import type { Witnessed } from '../support/model-host.ts';
 import type { Case } from './play.ts';
+import { type AnyServer, isLinux } from './scenarios.ts';
 
 /** The kinds of violations; every one must come out at zero. */
 export const PROMISES = {
@@ -34,7 +35,7 @@ const MARGIN_SECONDS = 2;
 
 export function judge(
   account: ModelAccount,
-  server: Server,
+  server: AnyServer,
   run: Execution,
   { scenario, watchdogAsleep }: Case,
 ): Verdict {
@@ -44,14 +45,12 @@ export function judge(
   const all = account.snapshotsOn(server);
 
   // Nothing is held: no file system, no lock, no LVM snapshot.
-  const { host } = server;
-  if (host.frozen || [host.held.filesystems, host.held.apps, host.held.lvmSnapshots].some(({ length }) => length > 0)) {
-    note('frozen', JSON.stringify(host.held));
-  }
+  const held = heldBy(server);
+  if (held) note('frozen', held);
 
   // Ring 3, where it is awake.
-  const quiet = howItWasThawed(server, run);
-  const leaseSeconds = host.receipt(run.name)?.leaseSeconds ?? 0;
+  const quiet = isLinux(server) ? howItWasThawed(server, run) : NOT_FROZEN;
+  const leaseSeconds = isLinux(server) ? (server.host.receipt(run.name)?.leaseSeconds ?? 0) : 0;
   if (!watchdogAsleep && (quiet.quietSeconds ?? 0) > leaseSeconds + MARGIN_SECONDS) {
     note('late', `${quiet.quietSeconds} s`);
   }
@@ -63,8 +62,7 @@ export function judge(
     if (claimed !== UNPROVEN && !isAtMost(claimed, proven)) note('falseGrade', `${snapshot.id} ${claimed} > ${proven}`);
   }
   // A set of the thawed host is none of the application's.
-  const recorded = host.catalogue.some((each) => each.run === run.name && each.successful);
-  if (recorded && !host.witnessed.some((each) => each.run === run.name)) note('falseRecord', 'closed as successful');
+  if (isLinux(server) && isFalselyRecorded(server, run)) note('falseRecord', 'closed as successful');
 
   const evidence = account.evidenceOf(server, run.name);
   for (const { snapshotId } of evidence?.grade ? evidence.snapshots : []) {
@@ -132,8 +130,29 @@ function firstError({ history }: Execution): string | undefined {
 /** EC2 takes one snapshot of a volume in this time, so a witness is of one set. */
 const INTERVAL_MS = 15_000;
 
+function heldBy(server: AnyServer): string | undefined {
+  if (!isLinux(server)) return server.host.frozen ? 'Windows holds writes' : undefined;
+  const { held, frozen } = server.host;
+  const isAny = frozen || [held.filesystems, held.apps, held.lvmSnapshots].some(({ length }) => length > 0);
+  return isAny ? JSON.stringify(held) : undefined;
+}
+
+const isFalselyRecorded = ({ host }: Server, run: Execution): boolean =>
+  host.catalogue.some((each) => each.run === run.name && each.successful) &&
+  !host.witnessed.some((each) => each.run === run.name);
+
+const provenBy = (server: AnyServer, run: Execution, snapshot: Snapshot): GradeName | 'nothing' =>
+  isLinux(server) ? provenOnLinux(server, run, snapshot) : provenOnWindows(server, snapshot);
+
+/** Whether Windows held writes when the disks stood still, and all of VSS's marks say so: its database has a VSS writer. */
+function provenOnWindows({ host, volumes }: WindowsServer, snapshot: Snapshot): GradeName | 'nothing' {
+  const witness = host.witnessed.find(({ at }) => Math.abs(at - snapshot.startedAt) < INTERVAL_MS);
+  if (!witness || witness.volumeIds.length !== volumes.length) return 'nothing';
+  return witness.held && !host.trouble.unmarked ? 'application' : 'crash';
+}
+
 /** What the host was like when the disks stood still. */
-function provenBy({ host, volumes }: Server, run: Execution, snapshot: Snapshot): GradeName | 'nothing' {
+function provenOnLinux({ host, volumes }: Server, run: Execution, snapshot: Snapshot): GradeName | 'nothing' {
   const witness = host.witnessed.find(({ at }) => at >= snapshot.startedAt && at - snapshot.startedAt < INTERVAL_MS);
   if (!witness || witness.volumeIds.length !== volumes.length) return 'nothing';
   if (witness.run !== run.name) return 'crash';
@@ -168,9 +187,11 @@ function quietness({ topology, trouble }: Server['host'], held: Witnessed): Grad
 const isAtMost = (grade: string, limit: string): boolean =>
   GRADES.indexOf(grade as GradeName) <= GRADES.indexOf(limit as GradeName);
 
+const NOT_FROZEN = { thawedBy: 'nobody', quietSeconds: null } as const;
+
 function howItWasThawed({ host }: Server, run: Execution): Pick<Verdict, 'thawedBy' | 'quietSeconds'> {
   const receipt = host.receipt(run.name);
-  if (!receipt || receipt.thawedAt === null) return { thawedBy: 'nobody', quietSeconds: null };
+  if (!receipt || receipt.thawedAt === null) return NOT_FROZEN;
   const thawedBy = ({ asked: 'workflow', rescue: 'rescue' } as const)[receipt.thawedBy as string] ?? 'host';
   return { thawedBy, quietSeconds: receipt.thawedAt - receipt.armedAt };
 }

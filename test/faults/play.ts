@@ -2,10 +2,10 @@
 import type { Execution } from '../../lab/aws/execution.ts';
 import type { StatusEvent } from '../../lab/aws/step-functions.ts';
 import type { LogEntry } from '../../lab/aws/world.ts';
-import type { ModelAccount, Server } from '../support/model-account.ts';
+import type { ModelAccount } from '../support/model-account.ts';
 import { ACTS, type Fault } from './faults.ts';
 import { judge, type Verdict } from './judge.ts';
-import { concerns, type Detour, type Scenario, type Stage } from './scenarios.ts';
+import { type AnyServer, concerns, type Detour, isLinux, type Scenario, type Stage } from './scenarios.ts';
 
 export interface Case {
   /** The state that the fault is about. */
@@ -32,7 +32,6 @@ export const cameThere = ({ state }: Case, { entered }: Played): boolean => stat
 export interface Watch extends Stage {
   /** Resolves when the state has done its act the next time. */
   acted(state: string): Promise<void>;
-  onEnter(listener: (state: string) => void): void;
   /** The run itself, once it has been started. */
   readonly run: Execution | undefined;
   /** StopExecution. */
@@ -61,19 +60,21 @@ export class Theatre {
 
   async play(played: Case): Promise<Played> {
     const { account } = this;
-    const server = account.launch({ mode: played.scenario.mode, policy: played.scenario.policy });
-    if (played.watchdogAsleep) server.host.trouble.watchdogAsleep = true;
+    const { mode, policy } = played.scenario;
+    const server = mode === 'vss' ? account.launchWindows({ mode, policy }) : account.launch({ mode, policy });
+    if (played.watchdogAsleep && isLinux(server)) server.host.trouble.watchdogAsleep = true;
     // Taken back in the end: every call would ask every fault of every case before.
     const planned: (() => void)[] = [];
+    const listeners: ((state: string) => void)[] = [];
     const stage: Stage = {
       account,
       server,
       calls: (entry) => keep(planned, account.world.faults.add(entry)),
       functions: (entry) => keep(planned, account.deployment.lambdas.faults.add(entry)),
+      onEnter: (listener) => listeners.push(listener),
     };
     const from = account.deployment.lambdas.invocations.length;
     played.detour.lead(stage);
-    const listeners: ((state: string) => void)[] = [];
     let run: Execution | undefined;
     const watch: Watch = {
       ...stage,
@@ -82,7 +83,6 @@ export class Theatre {
       },
       deliver: (how) => this.#deliveries.set(server.id, how),
       acted: (state) => this.#acted(server, state),
-      onEnter: (listener) => listeners.push(listener),
       stop: () => run?.stop('Stopped', 'by the test'),
     };
     played.fault.plan(watch);
@@ -103,7 +103,7 @@ export class Theatre {
     return { run, server, verdict: judge(account, server, run, played), entered };
   }
 
-  #acted(server: Server, state: string): Promise<void> {
+  #acted(server: AnyServer, state: string): Promise<void> {
     return new Promise((resolve) => {
       const listener = (entry: LogEntry) => {
         if (!ACTS[state]?.(entry) || !concerns(this.account, server, entry.input)) return;
@@ -126,7 +126,7 @@ export class Theatre {
   #sweep: Promise<void> | undefined;
 
   /** Until the rescue is done, no function of the run is at work any more, and the lease has had its time. */
-  async #settled(server: Server, run: Execution, from: number): Promise<void> {
+  async #settled(server: AnyServer, run: Execution, from: number): Promise<void> {
     const { clock, deployment } = this.account;
     // Events are delivered after whoever waited for the end.
     await clock.sleep(1_000);
@@ -151,7 +151,7 @@ const LEASE_AND_MARGIN_MS = 32_000;
 
 export interface Played {
   readonly run: Execution;
-  readonly server: Server;
+  readonly server: AnyServer;
   readonly verdict: Verdict;
   /** States that the run came to; one that it was stopped on entering is not in its path. */
   readonly entered: ReadonlySet<string>;

@@ -2,8 +2,14 @@
 import type { Lambdas } from '../../lab/aws/lambda.ts';
 import type { World } from '../../lab/aws/world.ts';
 import type { Mode } from '../../lambdas/shared/names.ts';
-import { SET_TAGS } from '../../lambdas/shared/names.ts';
-import { type ModelAccount, POLICIES, type PolicyName, type Server } from '../support/model-account.ts';
+import { SET_TAGS, STATES } from '../../lambdas/shared/names.ts';
+import {
+  type ModelAccount,
+  POLICIES,
+  type PolicyName,
+  type Server,
+  type WindowsServer,
+} from '../support/model-account.ts';
 
 export interface Scenario {
   readonly mode: Mode;
@@ -26,6 +32,9 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario('app-only', 'strict'),
   scenario('crash', 'loose'),
   scenario('crash', 'loose-strict'),
+  scenario('fs-freeze', 'vault'),
+  scenario('vss', 'nightly'),
+  scenario('vss', 'strict'),
 ];
 
 /** Where a run is led off its straight way, so that the states beside it are reached as well. */
@@ -34,13 +43,18 @@ export interface Detour {
   lead(on: Stage): void;
 }
 
+/** What a run is of: VSS is of Windows. */
+export type AnyServer = Server | WindowsServer;
+export const isLinux = (server: AnyServer): server is Server => 'disks' in server;
+
 /** One run on a server of its own, before it starts. */
 export interface Stage {
   readonly account: ModelAccount;
-  readonly server: Server;
+  readonly server: AnyServer;
   /** Plans a fault of a call to AWS, or of a function, for the time of this run. */
   readonly calls: World['faults']['add'];
   readonly functions: Lambdas['faults']['add'];
+  onEnter(listener: (state: string) => void): void;
 }
 
 export const DETOURS: readonly Detour[] = [
@@ -48,7 +62,19 @@ export const DETOURS: readonly Detour[] = [
   { name: 'after the freeze was refused', lead: ({ server }) => refuseFreeze(server) },
   {
     name: 'after the grade was missed',
-    lead: ({ server }) => Object.assign(server.host.trouble, { lostLocks: ['mysql'], lvmOverflow: true }),
+    lead: ({ server }) => {
+      if (isLinux(server)) Object.assign(server.host.trouble, { lostLocks: ['mysql'], lvmOverflow: true });
+      else server.host.trouble.unmarked = server.volumes.slice(1);
+    },
+  },
+  {
+    name: 'after a snapshot failed',
+    lead: ({ account, server, onEnter }) =>
+      onEnter((state) => {
+        if (state !== STATES.checkSnapshots) return;
+        const [first] = account.snapshotsOn(server);
+        if (first) first.state = 'error';
+      }),
   },
   {
     name: 'after no set could be taken',
@@ -64,14 +90,16 @@ export const DETOURS: readonly Detour[] = [
   },
 ];
 
-function refuseFreeze({ host }: Server): void {
-  host.trouble.fail = (document) => (document === 'freeze' ? 'LockTimeout' : undefined);
+function refuseFreeze(server: AnyServer): void {
+  if (isLinux(server)) server.host.trouble.fail = (document) => (document === 'freeze' ? 'LockTimeout' : undefined);
+  // For good: VSS_E_WRITERERROR_NONRETRYABLE.
+  else server.host.trouble.writerFails = () => '0x800423f4';
 }
 
 export const isDryRun = (input: unknown): boolean => (input as { DryRun?: boolean }).DryRun === true;
 
 /** Whether an event, or the input of a call, is about this server: by its id, its runs' names, or its snapshots. */
-export function concerns({ world }: ModelAccount, { id }: Server, input: unknown): boolean {
+export function concerns({ world }: ModelAccount, { id }: AnyServer, input: unknown): boolean {
   if (JSON.stringify(input ?? null).includes(id)) return true;
   const { Resources = [], SnapshotId } = (input ?? {}) as { Resources?: string[]; SnapshotId?: string };
   return [...Resources, SnapshotId ?? ''].some(

@@ -56,7 +56,7 @@ export class ModelAccount {
     draw(this.world.latency, { ...SOME_LATENCY, ...latency });
     this.#store.onSnapshot = async (id, volumeIds) => {
       await this.servers.get(id)?.disks.onSnapshot(id, volumeIds);
-      await this.windowsServers.get(id)?.host.witness();
+      await this.windowsServers.get(id)?.host.witness(volumeIds);
     };
   }
 

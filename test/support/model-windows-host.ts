@@ -18,10 +18,10 @@ export class ModelWindowsHost implements Agent {
   facts: WindowsAnswer;
   readonly trouble: WindowsTrouble = {};
   readonly steps: AgentStep[] = [];
-  /** Whether writes were held at each moment that a set was taken. */
-  readonly witnessed: boolean[] = [];
+  /** Sets that were taken of this host's volumes, and whether writes were held at that very moment. */
+  readonly witnessed: { readonly at: number; readonly volumeIds: readonly string[]; readonly held: boolean }[] = [];
   /** Writes are held now. */
-  held = false;
+  frozen = false;
   readonly #spec: ModelWindowsHostSpec;
   readonly #running = new Map<string, () => void>();
   #busy = false;
@@ -32,9 +32,9 @@ export class ModelWindowsHost implements Agent {
   }
 
   /** Called when a set of this host's volumes is taken. */
-  async witness(): Promise<void> {
+  async witness(volumeIds: readonly string[]): Promise<void> {
     await this.#spec.clock.sleep(this.trouble.snapshotMs ?? 0);
-    this.witnessed.push(this.held);
+    this.witnessed.push({ at: this.#spec.clock.now(), volumeIds: [...volumeIds], held: this.frozen });
   }
 
   async run(step: AgentStep): Promise<StepOutcome> {
@@ -89,7 +89,7 @@ export class ModelWindowsHost implements Agent {
       return failed(`${(error as Error).name}: ${(error as Error).message}`);
     } finally {
       this.#busy = false;
-      this.held = false;
+      this.frozen = false;
     }
   }
 
@@ -97,11 +97,11 @@ export class ModelWindowsHost implements Agent {
     const { clock, ec2, instanceId } = this.#spec;
     const writer = this.trouble.writerFails?.();
     if (writer) return { ...FAILED, stdout: `A writer failed at freeze: ${writer}` };
-    this.held = true;
+    this.frozen = true;
     const over = new AbortController();
     const since = clock.now();
     void clock.sleep(HOLD_MS, over.signal).then(() => {
-      this.held = false;
+      this.frozen = false;
     });
     const { Snapshots = [] } = await ec2.send(
       new CreateSnapshotsCommand({
@@ -120,7 +120,7 @@ export class ModelWindowsHost implements Agent {
       }),
     );
     over.abort();
-    this.held = false;
+    this.frozen = false;
     // Windows has given up on holding writes: what was taken is not marked.
     if (clock.now() - since > HOLD_MS) return { ...FAILED, stdout: 'Thaw pipe connection timed out' };
     for (const { SnapshotId = '', VolumeId = '' } of Snapshots) {

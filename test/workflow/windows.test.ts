@@ -73,7 +73,10 @@ describe('Backup of a Windows instance', { concurrency: 3, timeout: 300_000 }, (
         assert.deepEqual([run.status, run.error], ['SUCCEEDED', undefined], run.cause);
         assertWhole(run, server);
         assert.deepEqual(grades(run), [grade]);
-        assert.deepEqual(server.host.witnessed, [true]);
+        assert.deepEqual(
+          server.host.witnessed.map(({ held }) => held),
+          [true],
+        );
         for (const { tags, volumeId, state } of setOf(run)) {
           assert.equal(state, 'completed');
           assert.equal(tags.get('AppConsistent'), 'True');
@@ -271,7 +274,7 @@ describe('Backup of a Windows instance', { concurrency: 3, timeout: 300_000 }, (
         assert.deepEqual(grades(run), ['crash']);
         assertWhole(run, server);
         assert.equal(account.evidenceOf(server, run.name)?.grade, 'crash');
-        assert.equal(server.host.held, false);
+        assert.equal(server.host.frozen, false);
       });
       it(`and leaves no snapshot when ${title} and the policy discards`, async () => {
         const server = account.launchWindows({ ...launch, policy: 'strict' });
@@ -282,7 +285,7 @@ describe('Backup of a Windows instance', { concurrency: 3, timeout: 300_000 }, (
         // What is known before is refused before.
         if (state === snapshotWithVss) assert.deepEqual(vssCommands(server), []);
         assert.deepEqual(account.snapshotsOn(server), []);
-        assert.equal(server.host.held, false);
+        assert.equal(server.host.frozen, false);
       });
     }
 
