@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import {
   chmodSync,
   existsSync,
@@ -25,6 +26,8 @@ export interface Said {
 /** The documents as they ship, on a host without disks (driver-host.sh), beside real servers that work below `world`. */
 export class DriverHost {
   readonly world = mkdtempSync(join(tmpdir(), 'freezeframe-driver-'));
+  /** Hosts under test share this machine's processes, and a host kills by the name of its run: no two may share that. */
+  readonly #unique = `-${randomUUID().slice(0, 8)}`;
   /** Bash that is read before the documents begin: how a test breaks the host. */
   extra = '';
 
@@ -52,7 +55,7 @@ export class DriverHost {
 
   async freeze(run: string, apps: string, { lease = 20, within = 10 } = {}): Promise<Said> {
     const { stdout, status } = await this.#document('freeze', {
-      RUN: run,
+      RUN: run + this.#unique,
       MODE: 'app-only',
       APPS: apps,
       LEASE: lease,
@@ -68,14 +71,14 @@ export class DriverHost {
   }
 
   async thaw(run: string): Promise<Receipt> {
-    const { stdout, status } = await this.#document('thaw', { RUN: run, WHY: 'asked' });
+    const { stdout, status } = await this.#document('thaw', { RUN: run + this.#unique, WHY: 'asked' });
     if (status !== 0) throw new Error(`Thaw ended with ${status}: ${stdout}`);
     return Receipt.parse(JSON.parse(stdout).receipt);
   }
 
   /** The receipt of a run that the host has thawed by itself. */
   async receipt(run: string, withinMs = 8_000): Promise<Receipt> {
-    const file = join(this.world, 'run/receipts', run);
+    const file = join(this.world, 'run/receipts', run + this.#unique);
     for (const end = Date.now() + withinMs; Date.now() < end && !existsSync(file); ) await sleep(50);
     return Receipt.parse(JSON.parse(readFileSync(file, 'utf8')));
   }
