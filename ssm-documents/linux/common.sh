@@ -33,7 +33,7 @@ seconds_of_cs() {
 
 # Waits for a line on descriptor FD for some SECONDS, sets LINE to it. Bash tells the time by the wall clock: set forward,
 # it ends a read in the middle of a line. What came of the line by then is kept for the next call.
-HEARD=()
+HEARD=() LINE=''
 hear() {
   # Into REPLY, which takes the line as it is: a trap that interrupts `IFS= read` would run without separators.
   local REPLY='' code=0
@@ -80,6 +80,16 @@ prepare_run_directory() {
     fail HostUnfit "can't write to $FF_RUN; make room in /run"
   fi
 }
+
+active_is() {
+  local run=''
+  if [ ! -d "$ACTIVE" ]; then return 1; fi
+  { read -r run <"$ACTIVE/run"; } 2>/dev/null || true
+  [ "$run" = "$1" ]
+}
+
+# Whole or not at all, like its making: one that is killed in the middle would leave something that nobody knows how to end.
+clear_active() { mv -T "$ACTIVE" "$FF_RUN/over-$BASHPID" && rm -rf "$FF_RUN/over-$BASHPID"; }
 
 # A file of the run's own name: the name was checked by its pattern.
 bury() { : >"$FF_RUN/tombstones/$1"; }

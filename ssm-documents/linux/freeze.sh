@@ -64,6 +64,7 @@ preflight() {
     fail HostUnfit "/run has less than 1 MiB left; make room in it"
   fi
   rm -f "$FF_RUN/answers/.room"
+  rm -rf "$FF_RUN"/over-*
   keep_newest "$FF_RUN/tombstones" 200
   keep_newest "$FF_RUN/receipts" 20
   keep_newest "$FF_RUN/answers" 20
@@ -112,7 +113,7 @@ arm() {
     patience=$((patience - 1))
     if [ "$patience" = 0 ]; then
       stop_roles
-      rm -rf "$ACTIVE"
+      clear_active
       fail HostUnfit "the watchdog did not start; nothing was frozen. See systemctl status freezeframe-watchdog"
     fi
     sleep 0.05

@@ -8,6 +8,8 @@ holder_main() {
   exec 9>"$ACTIVE/holder.lock"
   # Whoever only looks whether it is locked holds it for a moment.
   flock -w 5 9 || exit 0
+  # While it came up the directory may have become another freeze's.
+  active_is "$RUN" || exit 0
   protect_from_oom
   # Whatever ends this process ends the freeze first: an error in it, a stop of its unit, a shutdown of the host.
   trap 'holder_ends' EXIT
@@ -94,11 +96,12 @@ holder_waits() {
     fi
     if [ "$left" -gt 100 ]; then left=100; fi
     printf -v left '%d.%02d' $((left / 100)) $((left % 100))
-    if hear 8 "$left"; then
+    # One that was meant for the freeze before this one may come late.
+    if hear 8 "$left" && [ "${LINE#* }" = "$RUN" ]; then
       now_cs
       ASKED_AT=$REPLY
       # Only the run's own thaw comes after its set is there.
-      case $LINE in asked | hand) THAWED_BY=$LINE ;; *) THAWED_BY=rescue ;; esac
+      case ${LINE% *} in asked | hand) THAWED_BY=${LINE% *} ;; *) THAWED_BY=rescue ;; esac
       return
     fi
   done
@@ -128,7 +131,7 @@ holder_ends() {
   fi
   : >"$ACTIVE/done"
   # The watchdog clears away behind us, if there is one left.
-  if ! is_locked "$ACTIVE/watchdog.lock"; then rm -rf "$ACTIVE"; fi
+  if ! is_locked "$ACTIVE/watchdog.lock"; then clear_active; fi
 }
 
 await_stuck() {

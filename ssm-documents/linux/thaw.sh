@@ -26,13 +26,6 @@ thaw_main() {
   printf '{"contract":1,"bootId":"%s","receipt":%s,"swept":[%s]}\n' "$REPLY" "$receipt" "$swept"
 }
 
-active_is() {
-  local run=''
-  if [ ! -d "$ACTIVE" ]; then return 1; fi
-  { read -r run <"$ACTIVE/run"; } 2>/dev/null || true
-  [ "$run" = "$1" ]
-}
-
 # Asks the holder; takes its place when it is dead or does not let go in time.
 thaw_active() {
   local run=$1 why=$2 began next=0 patience
@@ -56,7 +49,7 @@ thaw_active() {
       fi
       if [ "$REPLY" -ge "$next" ]; then
         next=$((REPLY + 100))
-        ask_holder "$why"
+        ask_holder "$why $run"
       fi
     elif ! is_locked "$FF_RUN/lock" && ! is_locked "$ACTIVE/watchdog.lock"; then
       # Its Freeze was killed before there was a watchdog; nothing is frozen.

@@ -7,6 +7,7 @@
 watchdog_main() {
   exec 7>"$ACTIVE/watchdog.lock"
   flock -w 5 7 || exit 0
+  active_is "$RUN" || exit 0
   protect_from_oom
   # A stop of the unit, or a shutdown: no freeze without its watchdog.
   trap 'UNTIL=0' TERM INT HUP
@@ -93,7 +94,7 @@ rescue_main() {
       undo_all || true
     done
   fi
-  rm -rf "$ACTIVE"
+  clear_active
 }
 
 # The holder's children: keepers with their clients, whose death ends their locks, and freezes that may hang in the

@@ -1,6 +1,9 @@
 /** One freeze after another, and one host beside another: what is meant for one run never reaches the next. */
 import assert from 'node:assert/strict';
+import { appendFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DriverHost } from './apps/driver-host.ts';
 
 const OK = { code: 'ok', message: '' };
@@ -19,6 +22,38 @@ describe('one freeze and the next', () => {
   };
   after(() => {
     for (const host of hosts) host.dispose();
+  });
+
+  it('a thaw meant for another run, which comes late, is not heard', async () => {
+    const host = aHost();
+    assert.deepEqual(await host.freeze('r1', 'mysql'), OK);
+    appendFileSync(join(host.world, 'run/active/control'), 'asked r0\nasked\n');
+    await sleep(1_000);
+    const { thawedBy, thawAskedAt, frozenAt } = await host.thaw('r1');
+    assert.equal(thawedBy, 'asked');
+    assert.ok((thawAskedAt ?? 0) > (frozenAt ?? 0) + 0.9, `asked at ${thawAskedAt}, frozen at ${frozenAt}`);
+  });
+
+  it('a freeze that is killed while it clears another one away holds up nobody', async () => {
+    // SSM cancels by SIGKILL to the process group: half of the directory is gone by then.
+    const host = aHost(`rm() {
+      if [[ $1 == -rf && -d $2/keeper-0.in || -p $2/keeper-0.in ]]; then command rm -f "$2/run" "$2/script"; kill -9 "$BASHPID"; fi
+      command rm "$@"
+    }`);
+    assert.deepEqual(await host.freeze('r1', 'mysql'), OK);
+    for (const pid of host.processes(`${host.world}/run/active/script`)) process.kill(pid, 'SIGKILL');
+    assert.equal((await host.thaw('r1')).thawedBy, 'watchdog');
+    host.extra = ENGINE;
+    assert.deepEqual(await host.freeze('r2', 'mysql'), OK);
+    assert.equal((await host.thaw('r2')).thawedBy, 'asked');
+    assert.ok(await host.becomesClear());
+    assert.deepEqual(readdirSync(join(host.world, 'run')).sort(), [
+      'answers',
+      'lock',
+      'receipts',
+      'thaw',
+      'tombstones',
+    ]);
   });
 
   it('hosts under test that share this machine do not end each other’s runs of the same name', async () => {
