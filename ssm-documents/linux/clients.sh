@@ -38,7 +38,7 @@ client_turn() {
 # mark, and CLIENT_STATUS to what stands behind it. Fails when there is no end of the answer: REPLY says why. A fourth
 # argument has it give up when the run is thawed, as a wait for a lock has to.
 client_ask() {
-  local s=$1 seconds=$2 last='' deadline left said=''
+  local s=$1 seconds=$2 last='' deadline left said='' code
   CLIENT_STATUS=''
   if [ -z "${CLIENT_PID[$s]:-}" ] || ! client_tell "$s" "$3"; then
     REPLY='there is no session'
@@ -59,12 +59,13 @@ client_ask() {
     fi
     if [ "$left" -gt 20 ]; then left=20; fi
     printf -v left '0.%02d' "$left"
-    if ! hear "${CLIENT_OUT[$s]}" "$left"; then
-      if ! kill -0 "${CLIENT_PID[$s]}" 2>/dev/null; then
-        last=${HEARD[${CLIENT_OUT[$s]}]:-$last}
-        REPLY="the client has ended${last:+; it said: $last}"
-        return 1
-      fi
+    code=0
+    hear_from "${CLIENT_PID[$s]}" "${CLIENT_OUT[$s]}" "$left" || code=$?
+    if [ "$code" = 1 ]; then
+      last=${HEARD[${CLIENT_OUT[$s]}]:-$last}
+      REPLY="the client has ended${last:+; it said: $last}"
+      return 1
+    elif [ "$code" = 2 ]; then
       continue
     fi
     LINE=${LINE%$'\r'}

@@ -43,6 +43,14 @@ hear() {
   LINE=${HEARD[$1]} HEARD[$1]=''
 }
 
+# The same from the process PID: fails with 1 when it has ended and was heard out, with 2 when it only says nothing yet.
+hear_from() {
+  if hear "$2" "$3"; then return 0; fi
+  if kill -0 "$1" 2>/dev/null; then return 2; fi
+  # Its last words may have come between the two.
+  hear "$2" 0.01 || return 1
+}
+
 log() { printf '%s\n' "freezeframe: $*" >&2 || true; }
 
 boot_id() { read -r REPLY <"${FF_PROC:-/proc}/sys/kernel/random/boot_id"; }

@@ -151,7 +151,7 @@ keeper_tell() { { printf '%s\n' "$2" >&"${KEEPER_IN[$1]}"; } 2>/dev/null || true
 
 # Sets REPLY to the keeper's next line. Fails at the deadline (centiseconds), or soon when the keeper has died.
 keeper_hear() {
-  local i=$1 deadline=$2 left
+  local i=$1 deadline=$2 left code
   while :; do
     now_cs
     left=$((deadline - REPLY))
@@ -159,15 +159,16 @@ keeper_hear() {
     if [ "$left" -le 0 ]; then return 1; fi
     if [ "$left" -gt 50 ]; then left=50; fi
     printf -v left '0.%02d' "$left"
-    if hear "${KEEPER_OUT[$i]}" "$left"; then
-      if [[ $LINE == note\ * ]]; then
-        note "${LINE#note }"
-        continue
-      fi
-      REPLY=$LINE
-      return 0
-    fi
-    if ! kill -0 "${KEEPER_PID[$i]}" 2>/dev/null; then return 1; fi
+    code=0
+    hear_from "${KEEPER_PID[$i]}" "${KEEPER_OUT[$i]}" "$left" || code=$?
+    case $code-$LINE in
+      0-note\ *) note "${LINE#note }" ;;
+      0-*)
+        REPLY=$LINE
+        return 0
+        ;;
+      1-*) return 1 ;;
+    esac
   done
 }
 

@@ -63,4 +63,20 @@ describe('one freeze and the next', () => {
     assert.equal((await one.receipt('r1')).thawedBy, 'watchdog');
     assert.equal((await other.thaw('r1')).thawedBy, 'asked');
   });
+
+  it('the last words of a client that has ended are heard', async () => {
+    const host = aHost(`mysql_freeze() {
+      local n
+      mark_stalled
+      kill() {
+        if [ "$1 $2" = "-0 \${CLIENT_PID[0]:-}" ]; then wait "$2" || true; fi
+        builtin kill "$@"
+      }
+      client_open 0 bash -c 'read -r _; sleep 0.3; echo "its last words"'
+      client_turn
+      client_ask 0 5 question || app_refuses "$1" ": $REPLY"
+    }`);
+    const { code, message } = await host.freeze('r1', 'mysql');
+    assert.deepEqual([code, message], ['ApplicationRefused', 'Engine: the client has ended; it said: its last words']);
+  });
 });
