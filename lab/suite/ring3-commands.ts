@@ -147,10 +147,10 @@ export const commands: readonly Case[] = [
   },
 ];
 
-/** Begins a freeze and has SSM cancel it at a moment. */
+/** Begins a freeze and has SSM cancel it at a moment, to which an emulated and shared processor comes within this lease. */
 async function cancelled(stage: Stage, condition: string) {
   const run = stage.newRun();
-  const lease = 20;
+  const lease = 45;
   const { answer, cancel } = await stage.documents.beginFreeze({ run, lease });
   await stage.when(condition);
   await cancel();
