@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { grade } from '../../../lambdas/grade/grade.ts';
+import * as builders from '../../lambdas/builders.ts';
 import { type Engine, type Outcome, StandIn } from './stand-in.ts';
 
 export interface Expected {
@@ -32,27 +34,45 @@ export function keepsItsWord(engine: Engine, expected: Expected): void {
     assert.equal(server.server('leaked'), '', 'no secret is among the words of a command');
     return [outcome, server];
   };
+  /** What the set of such a run is worth, when all that is not the driver's went well. */
+  const worth = ({ apps: [app], held: [held] }: Outcome) => {
+    const whole = builders.receipt();
+    const { driver } = engine;
+    const found = { ...builders.mariadb, ...app, driver };
+    const lock = {
+      ...(whole.apps[0] as (typeof whole.apps)[number]),
+      driver,
+      dataDir: found.dataDir,
+      held: held === 'true',
+    };
+    const run = { topology: builders.topology({ apps: [found] }), apps: [driver] };
+    const receipt = { ...whole, apps: held === undefined ? [] : [lock] };
+    return grade(builders.gradeInput(run, receipt), builders.takenSet()).grade;
+  };
   const dies = expected.dies ?? 'touch $S/down; rm -f $S/locks';
 
   describe(`${engine.driver} against the stand-in of its client`, { concurrency: 2 }, () => {
     it('a server whose client is missing is named, not quieted', async () => {
-      const [{ apps }, server] = await scenario('', { before: (each) => each.removeClient() });
+      const [outcome, server] = await scenario('', { before: (each) => each.removeClient() });
       using _ = server;
-      assert.equal(apps[0]?.ready, false);
+      const { apps } = outcome;
+      assert.deepEqual([apps[0]?.ready, worth(outcome)], [false, 'filesystem']);
       assert.match(apps[0]?.problem ?? '', /not installed|missing|not found|lists no instance/);
     });
 
     it('a refused login is told before any freeze, with what to do', async () => {
-      const [{ apps }, server] = await scenario('', { before: (each) => refuse(each) });
+      const [outcome, server] = await scenario('', { before: (each) => refuse(each) });
       using _ = server;
-      assert.equal(apps[0]?.ready, false);
+      const { apps } = outcome;
+      assert.deepEqual([apps[0]?.ready, worth(outcome)], [false, 'filesystem']);
       assert.ok((apps[0]?.problem ?? '').length > 20, apps[0]?.problem);
     });
 
     it('a server that is down is not ready', async () => {
-      const [{ apps }, server] = await scenario('', { before: (each) => each.set('down') });
+      const [outcome, server] = await scenario('', { before: (each) => each.set('down') });
       using _ = server;
-      assert.equal(apps[0]?.ready, false);
+      const { apps } = outcome;
+      assert.deepEqual([apps[0]?.ready, worth(outcome)], [false, 'filesystem']);
       if (expected.problemWhenDown) assert.match(apps[0]?.problem ?? '', expected.problemWhenDown);
     });
 
@@ -64,10 +84,9 @@ export function keepsItsWord(engine: Engine, expected: Expected): void {
     });
 
     it('is ready, says what its lock is worth, and holds until the thaw', async () => {
-      const [{ apps, frozen, held, positions, stderr }, server] = await scenario(
-        'freeze; cp $S/locks $S/seen 2>/dev/null || true; release asked',
-      );
+      const [outcome, server] = await scenario('freeze; cp $S/locks $S/seen 2>/dev/null || true; release asked');
       using _ = server;
+      const { apps, frozen, held, positions, stderr } = outcome;
       const [app] = apps;
       assert.deepEqual([app?.ready, app?.problem], [true, '']);
       assert.match(app?.name ?? '', expected.name);
@@ -78,6 +97,7 @@ export function keepsItsWord(engine: Engine, expected: Expected): void {
       if (expected.locks) assert.equal(server.server('seen'), '1');
       if (expected.position) assert.deepEqual(positions, [expected.position]);
       assert.equal(server.locks, 0);
+      assert.equal(worth(outcome), expected.locks ? 'application' : 'filesystem');
     });
 
     it('a lock that is never granted ends in LockTimeout, and none comes later', async () => {
@@ -92,17 +112,17 @@ export function keepsItsWord(engine: Engine, expected: Expected): void {
     if (!expected.locks) return;
 
     it('a server that dies while frozen is not called held', async () => {
-      const [{ frozen, held }, server] = await scenario(`freeze; ${dies}; release asked`);
+      const [outcome, server] = await scenario(`freeze; ${dies}; release asked`);
       using _ = server;
-      assert.equal(frozen, 'frozen');
-      assert.deepEqual(held, ['false']);
+      assert.equal(outcome.frozen, 'frozen');
+      assert.deepEqual([outcome.held, worth(outcome)], [['false'], 'filesystem']);
     });
 
     it('a lock that somebody else released is not called held', async () => {
-      const [{ held, notes }, server] = await scenario('freeze; rm $S/locks; release asked');
+      const [outcome, server] = await scenario('freeze; rm $S/locks; release asked');
       using _ = server;
-      assert.deepEqual(held, ['false']);
-      assert.ok(notes.some((note) => note.includes('lost its lock')));
+      assert.deepEqual([outcome.held, worth(outcome)], [['false'], 'filesystem']);
+      assert.ok(outcome.notes.some((note) => note.includes('lost its lock')));
       assert.equal(server.locks, 0);
     });
 
