@@ -19,9 +19,11 @@ app_contained() {
   APP_PROBLEM[i]="process $pid runs in a container, which Freezeframe does not enter; quiet it by a hook in /etc/freezeframe/hooks.d, and leave the rest out with the tag freezeframe:apps"
 }
 
+# Told by its own numbering of processes; one that shares the host's has at least a root directory of its own.
 in_container() {
   local proc=${FF_PROC:-/proc}
-  [ "$(readlink "$proc/$1/ns/pid" 2>/dev/null)" != "$(readlink "$proc/self/ns/pid" 2>/dev/null)" ]
+  [ "$(readlink "$proc/$1/ns/pid" 2>/dev/null)" != "$(readlink "$proc/self/ns/pid" 2>/dev/null)" ] ||
+    { [ -e "$proc/$1/root/." ] && ! [ "$proc/$1/root/." -ef "$proc/self/root/." ]; }
 }
 
 # Sets REPLY to this host's path of a PATH that process PID sees; fails when there is none.

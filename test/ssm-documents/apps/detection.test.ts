@@ -29,6 +29,10 @@ describe('detection', () => {
     });
     endings.push(() => child.pid && process.kill(-child.pid, 'SIGKILL'));
   };
+  /** Of servers that see other directories than this host: those that have the host's own in their words. */
+  const byWords = `every_pids() { :; }; pids_of() { every_pids_of "$@"; local pid found=()
+    for pid in \${PIDS[@]+"\${PIDS[@]}"}; do if grep -qsaF "$WORLD" "/proc/$pid/cmdline"; then found+=("$pid"); fi; done
+    PIDS=(\${found[@]+"\${found[@]}"}); }`;
   const found = async (driver: string) => (await host.inspect()).filter((app) => app.driver === driver);
   const appears = async (driver: string, count = 1) => {
     for (let tries = 0; tries < 60; tries++, await sleep(100)) {
@@ -75,10 +79,7 @@ describe('detection', () => {
     const inside = mkdtempSync(join(tmpdir(), 'freezeframe-inside-'));
     endings.push(() => rmSync(inside, { recursive: true, force: true }));
     const script = `mount --bind ${data} ${inside} && cd ${inside} && exec ${host.world}/mysqld -c 'while :; do sleep 1; done'`;
-    host.extra = `every_pids() { :; }; pids_of() { every_pids_of "$@"; local pid found=()
-      for pid in \${PIDS[@]+"\${PIDS[@]}"}; do
-        if [[ $(readlink "/proc/$pid/exe") == "$WORLD"/* ]]; then found+=("$pid"); fi
-      done; PIDS=(\${found[@]+"\${found[@]}"}); }`;
+    host.extra = byWords;
     program('mysqld', data, script, ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc']);
     await sleep(300);
     const apps = (await appears('mysql')).map(({ dataDir, ready, problem }) => ({ dataDir, ready, problem }));
@@ -86,6 +87,22 @@ describe('detection', () => {
     assert.equal(apps[0]?.dataDir, data, 'as this host calls it');
     assert.equal(apps[0]?.ready, false);
     assert.match(apps[0]?.problem ?? '', /runs in a container.*hooks.d.*freezeframe:apps/);
+  });
+
+  it('knows a container that shares the processes of the host by its root directory', async () => {
+    const data = join(host.world, 'shared-volume');
+    const inside = mkdtempSync(join(tmpdir(), 'freezeframe-inside-'));
+    endings.push(() => rmSync(inside, { recursive: true, force: true }));
+    // As `docker run --pid=host` has it: a root of its own, and what it calls /data is a directory of ours.
+    const script = `mount -t tmpfs none ${inside} && cd ${inside} && mkdir usr data old && mount --rbind /usr usr &&
+      cp -P /bin /lib /lib64 . && mount --bind ${data} data && cp ${host.world}/redis-server . &&
+      pivot_root . old && exec /bin/sh -c "umount -l /old; cd /data && exec /redis-server -c 'while :; do sleep 1; done' ${host.world}"`;
+    host.extra = byWords;
+    program('redis-server', data, script, ['unshare', '--mount']);
+    const apps = await appears('redis');
+    host.extra = '';
+    assert.deepEqual([apps[0]?.dataDir, apps[0]?.ready], [data, false]);
+    assert.match(apps[0]?.problem ?? '', /runs in a container/);
   });
 
   it('names etcd, which can not be quieted, and says what backs it up', async () => {
