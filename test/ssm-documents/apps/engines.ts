@@ -147,7 +147,7 @@ export class PostgreSql {
       if (ready.status === 0) return;
       if (Date.now() > end) throw new Error('PostgreSQL did not start');
       // After a crash it refuses to start until the last of the old workers is gone.
-      if (this.#server.exitCode !== null) this.#server = start();
+      if (!isAlive(this.#server)) this.#server = start();
     }
   }
 
@@ -308,17 +308,19 @@ export class Redis {
 
   async start(): Promise<this> {
     mkdirSync(this.directory, { recursive: true });
-    this.#port ||= await freePort();
+    const fixed = this.#port;
     const secret = this.#password ? ['--requirepass', this.#password] : [];
-    this.#server = spawn(
-      'redis-server',
-      ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.directory, ...this.#options, ...secret],
-      { stdio: 'ignore', cwd: this.directory },
-    );
-    for (const end = Date.now() + 15_000; this.cli('PING') !== 'PONG'; await sleep(50)) {
-      if (Date.now() > end) throw new Error(`Redis did not start: ${this.cli('PING')}`);
+    for (const end = Date.now() + 15_000; Date.now() < end; await sleep(50)) {
+      // A port that was free may be another server's by now.
+      if (!isAlive(this.#server)) {
+        this.#port = fixed || (await freePort());
+        const words = ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.directory];
+        const options = { stdio: 'ignore', cwd: this.directory } as const;
+        this.#server = spawn('redis-server', [...words, ...this.#options, ...secret], options);
+      }
+      if (this.cli('INFO', 'server').includes(`process_id:${this.pid}\r`)) return this;
     }
-    return this;
+    throw new Error(`Redis did not start: ${this.cli('PING')}`);
   }
 
   get pid(): number {
@@ -348,6 +350,8 @@ export class Redis {
     this.#server?.kill('SIGKILL');
   }
 }
+
+const isAlive = (child?: ChildProcess): boolean => child?.exitCode === null && child.signalCode === null;
 
 const childrenOf = (parent: number): number[] =>
   readdirSync('/proc')
