@@ -53,9 +53,10 @@ case ${0##*/} in
             else
               put locks 1
               mine=yes
-              # The server ends what a dead client held.
+              # The server ends what a dead client held; it is out of the client's process group before the lock is granted.
               # shellcheck disable=SC2016 # for that shell
-              setsid bash -c 'while kill -0 "$1"; do sleep 0.05; done; rm -f "$2"' _ "$$" "$S/locks" </dev/null >/dev/null 2>&1 &
+              setsid bash -c ': >"$2.minded"; while kill -0 "$1"; do sleep 0.05; done; rm -f "$2" "$2.minded"' _ "$$" "$S/locks" </dev/null >/dev/null 2>&1 &
+              until has locks.minded; do sleep 0.01; done
             fi
             ;;
           UNLOCK*)
