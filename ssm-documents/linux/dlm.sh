@@ -68,11 +68,21 @@ dlm_post() {
       # What it calls consistent must have held.
       case $REPLY in
         *'"foundFrozen":false'* | *'"held":false'* | *'"valid":false'*) DLM_EXIT=203 ;;
-        *) if [ -z "$before" ]; then DLM_EXIT=205; fi ;;
+        *) if dlm_wrote "$REPLY"; then DLM_EXIT=203; elif [ -z "$before" ]; then DLM_EXIT=205; fi ;;
       esac
       ;;
     *) DLM_EXIT=203 ;;
   esac
+}
+
+# Whether a RECEIPT counts other writes at the thaw than at the freeze, for one of the frozen devices.
+dlm_wrote() {
+  local rest=$1
+  while [[ $rest =~ \"atFreeze\":([0-9]+),\"atThaw\":([0-9]+|null) ]]; do
+    if [ "${BASH_REMATCH[1]}" != "${BASH_REMATCH[2]}" ]; then return 0; fi
+    rest=${rest#*"${BASH_REMATCH[0]}"}
+  done
+  return 1
 }
 
 dlm_pre_ends() {

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { renderScript } from '../../lib/documents.ts';
-import { FakeHost } from './fake-host.ts';
+import { FakeHost, withFunctions } from './fake-host.ts';
 import { StubHost } from './stub-host.ts';
 
 describe('Data Lifecycle Manager', { concurrency: 2 }, () => {
@@ -71,6 +71,24 @@ describe('Data Lifecycle Manager', { concurrency: 2 }, () => {
     assert.equal(await server.dlm('pre-script', id), 0, server.said.join('\n'));
     assert.equal(await server.dlm('post-script', id), 0);
     assert.equal(server.receiptOf(`dlm-${id}-2`)?.thawedBy, 'asked');
+  });
+
+  it('a write that reached a frozen device is no success (203)', () => {
+    using server = new FakeHost();
+    const counted = (atFreeze: number, atThaw: number | null) => {
+      const writes = [
+        { device: 'dm-0', atFreeze: 7, atThaw: 7 },
+        { device: 'dm-1', atFreeze, atThaw },
+      ];
+      const receipt = JSON.stringify({ thawedBy: 'asked', filesystems: [{ foundFrozen: true }], writes });
+      return server.run(
+        withFunctions(`FF_RUN=$FF_SYS P_EXECUTIONID=x P_COMMAND=post-script ACTIVE=$FF_RUN/active DLM_ID=dlm-x
+          prepare_run_directory() { mkdir -p "$FF_RUN/receipts" "$ACTIVE"; echo dlm-x >"$ACTIVE/run"; }
+          thaw_main() { printf '%s\\n' '${receipt}' >"$FF_RUN/receipts/dlm-x"; }
+          dlm_main`),
+      ).status;
+    };
+    assert.deepEqual([counted(8, 8), counted(8, 9), counted(8, null)], [0, 203, 203]);
   });
 
   it("another run's freeze is left alone by a post script", async () => {
