@@ -132,10 +132,24 @@ export class FleetWorkflow extends Construct {
     });
     const missed = new sfn.Succeed(this, 'Missed');
 
+    // A run that missed its turn has not touched its host. `again` has no other turn in it, so this ends.
+    const anotherTurn = new sfn.Choice(this, 'Has it another turn?');
+    const takeIt = new sfn.Pass(this, 'Take the other turn', { inputPath: '$.again' });
+
     waitForTurn.next(backUp);
     for (const errors of UNCAUGHT) {
-      backUp.addCatch(thawInItsPlace, { errors, resultPath: '$.error' });
+      backUp.addCatch(anotherTurn, { errors, resultPath: '$.error' });
     }
+    anotherTurn
+      .when(
+        sfn.Condition.and(
+          sfn.Condition.isPresent('$.again'),
+          sfn.Condition.isPresent('$.error.Cause'),
+          sfn.Condition.stringMatches('$.error.Cause', '*"TurnMissedError"*'),
+        ),
+        takeIt.next(waitForTurn),
+      )
+      .otherwise(thawInItsPlace);
     // It exists already, or the event of the run's end and the sweeper will see to it.
     thawInItsPlace.addCatch(missed, { resultPath: sfn.JsonPath.DISCARD }).next(missed);
 

@@ -5,7 +5,7 @@ export const FUNCTIONS = {
   'inspect-host': { timeoutSeconds: 120 },
   'create-snapshots': { timeoutSeconds: 60 },
   // The longest lease is 300 s; the function itself gives up when its run's lease is too short to go on.
-  freeze: { timeoutSeconds: 330 },
+  freeze: { timeoutSeconds: 345 },
   thaw: { timeoutSeconds: 90 },
   // Waits before the second try.
   'snapshot-with-vss': { timeoutSeconds: 60 },

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, it } from 'node:test';
+import { checkSnapshots } from '../lambdas/check-snapshots/check-snapshots.ts';
 import * as budget from '../lambdas/shared/budget.ts';
 import { DOCUMENT_PARAMETERS, HOST_ERRORS, PARAMETER_PATTERNS } from '../lambdas/shared/contracts.ts';
 import * as errors from '../lambdas/shared/errors.ts';
@@ -137,7 +138,36 @@ describe('the README', () => {
     assert.ok(
       says('README.md', `makes ${green.length} state transitions, and ${again.length} more for each further look`),
     );
+    const ofAnHour = (firstLook: number) => green.length + again.length * (looksAt(3_600, firstLook) - 1);
+    assert.ok(
+      says(
+        'README.md',
+        `(a set that takes an hour: ${ofAnHour(budget.FIRST_LOOK_SECONDS)}; in a fleet, which waits longer: ${ofAnHour(budget.FLEET_FIRST_LOOK_SECONDS)})`,
+      ),
+      `${ofAnHour(budget.FIRST_LOOK_SECONDS)} ${ofAnHour(budget.FLEET_FIRST_LOOK_SECONDS)}`,
+    );
   });
+
+  /** Looks at a set that is completed after so many seconds. */
+  function looksAt(seconds: number, firstLook: number): number {
+    let progress = { checks: 0, waitSeconds: firstLook, completed: false, percent: 0 };
+    for (let age = firstLook; ; age += progress.waitSeconds) {
+      const state = age >= seconds ? 'completed' : 'pending';
+      const shown = {
+        snapshotId: 's',
+        volumeId: 'v',
+        startTime: new Date(0).toISOString(),
+        percent: 0,
+        stateMessage: '',
+      };
+      progress = checkSnapshots(
+        { run: 'r', snapshotIds: ['s'], progress },
+        [{ ...shown, state, tags: {} }],
+        age * 1_000,
+      );
+      if (progress.completed) return progress.checks;
+    }
+  }
 
   it('explains exactly the keys that the plan takes', () =>
     assert.deepEqual(column('README.md', 'Key').sort(), planKeys().sort()));

@@ -12,7 +12,9 @@ export interface SnapshotProgress {
   tags: Record<string, string>;
 }
 
-const LONGEST_WAIT_SECONDS = 300;
+/** A set that has taken so long will hardly be there in the next moment: looks come at ages that grow by half. */
+const LEAST_WAIT_SECONDS = 15;
+const LONGEST_WAIT_SECONDS = 1_800;
 /** Checks in which a snapshot may be missing because EC2 does not show it yet. */
 const CHECKS_TO_APPEAR = 3;
 /** A first full snapshot of 64 TiB takes about a day. */
@@ -44,10 +46,16 @@ export const checkSnapshots = (
   const sum = found.reduce((total, { state, percent }) => total + (state === 'completed' ? 100 : percent), 0);
   return {
     checks: progress.checks + 1,
-    waitSeconds: Math.min(Math.ceil(progress.waitSeconds * 1.5), LONGEST_WAIT_SECONDS),
+    waitSeconds: nextWait(found, now),
     completed: missing.length === 0 && found.every(({ state }) => state === 'completed'),
     percent: snapshotIds.length ? Math.floor(sum / snapshotIds.length) : 0,
   };
+};
+
+const nextWait = (found: readonly SnapshotProgress[], now: number): number => {
+  const startedAt = Math.min(now, ...found.map(({ startTime }) => Date.parse(startTime)));
+  const halfOfAge = Math.ceil((now - startedAt) / 2_000);
+  return Math.min(Math.max(halfOfAge, LEAST_WAIT_SECONDS), LONGEST_WAIT_SECONDS);
 };
 
 /** Nobody is to restore from two sets at once, nor to pay for one that nobody knows of. */

@@ -1,5 +1,5 @@
-import { DELIVERY_SECONDS, START_SECONDS } from '../shared/budget.ts';
-import type { FindTargetsInput, Found, Target, Unmet } from '../shared/contracts.ts';
+import { DELIVERY_SECONDS, START_SECONDS, TURN_SECONDS } from '../shared/budget.ts';
+import type { Appointment, FindTargetsInput, Found, Target, Unmet } from '../shared/contracts.ts';
 import { UnknownPolicyError } from '../shared/errors.ts';
 import { FLEETS_PREFIX } from '../shared/names.ts';
 import { type Booking, book, type Ledger } from './bookings.ts';
@@ -39,9 +39,11 @@ export const findTargets = async (
   const turns = pace(candidates, { ...pacing, slotSeconds }).filter(
     ({ atSeconds }) => atSeconds <= policy.windowSeconds,
   );
-  const lengthMs = turns.length === 0 ? 0 : ((turns.at(-1)?.atSeconds ?? 0) + slotSeconds) * 1_000;
-  const booking = await book(fleet, lengthMs, now, account.ledger(bucket));
-  const turnOf = turnsFrom(booking, turns, Date.parse(input.time) + policy.windowSeconds * 1_000);
+  // Twice: whoever misses his turn has it again when all others have had theirs, at the same distance from them.
+  const roundMs = turns.length === 0 ? 0 : Math.ceil((turns.at(-1)?.atSeconds ?? 0) + slotSeconds) * 1_000;
+  const booking = await book(fleet, 2 * roundMs, now, account.ledger(bucket));
+  const closesAt = Date.parse(input.time) + policy.windowSeconds * 1_000;
+  const turnOf = turnsFrom(booking, turns, closesAt);
 
   const targets = candidates
     .flatMap(({ id, group, several }): Target[] => {
@@ -51,18 +53,23 @@ export const findTargets = async (
         return [];
       }
       const alone = group !== undefined || several;
-      return [
-        {
+      const name = runName(id, input.time, input.policy);
+      const appointment = (name: string, at: number): Appointment => ({
+        instanceId: id,
+        name,
+        at: new Date(at).toISOString(),
+        input: {
           instanceId: id,
-          name: runName(id, input.time, input.policy),
-          at: new Date(at).toISOString(),
-          input: {
-            instanceId: id,
-            policy: input.policy,
-            turn: { dryRun: false, ...(alone && { freezeBefore: at + slotSeconds * 1_000 }) },
+          policy: input.policy,
+          turn: {
+            startBefore: at + TURN_SECONDS * 1_000,
+            dryRun: false,
+            ...(alone && { freezeBefore: at + slotSeconds * 1_000 }),
           },
         },
-      ];
+      });
+      const again = at + roundMs;
+      return [{ ...appointment(name, at), ...(again <= closesAt && { again: appointment(`${name}-2`, again) }) }];
     })
     .sort((a, b) => a.at.localeCompare(b.at));
   for (const { input: run } of targets.slice(0, DRY_RUNS)) run.turn.dryRun = true;

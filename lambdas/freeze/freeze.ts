@@ -1,29 +1,33 @@
-import { ANSWER_SECONDS, DELIVERY_SECONDS, RESERVE_SECONDS } from '../shared/budget.ts';
+import { ANSWER_SECONDS, DELIVERY_SECONDS, FREEZE_SEND, RESERVE_SECONDS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
 import { FreezeAnswer, type Frozen, type ParameterName, type Run } from '../shared/contracts.ts';
 import { BadInputError, LeaseTooShortError, TurnOverError, UnexpectedAnswerError } from '../shared/errors.ts';
 import { DOCUMENTS } from '../shared/names.ts';
-import { type CommandChannel, runCommand } from '../shared/run-command.ts';
+import { type CommandChannel, runCommand, throughThrottles, URGENT } from '../shared/run-command.ts';
 
 /** Freezes the host and comes back as soon as it is frozen; from then on its lease runs. */
 export const freeze = async (run: Run, host: CommandChannel, clock: Clock): Promise<Frozen> => {
   if (run.mode === 'crash') throw new BadInputError('mode is "crash": there is nothing to freeze in it');
   const leaseMs = run.policy.leaseSeconds * 1_000;
-  refuseLate(run, clock.now() + DELIVERY_SECONDS * 1_000 + leaseMs);
 
-  const { answer, sentAt, answeredAt } = await runCommand(
-    host,
-    clock,
-    {
-      document: DOCUMENTS.freeze,
-      pinned: run.documents.freeze,
-      instanceId: run.instanceId,
-      parameters: freezeParameters(run, clock.now()),
-      comment: `Freezeframe run ${run.run}`,
-    },
-    FreezeAnswer,
-    leaseMs,
-  );
+  // Nothing is frozen yet, so a throttle costs no more than its time here.
+  const { answer, sentAt, answeredAt } = await throughThrottles(clock, FREEZE_SEND, () => {
+    refuseLate(run, clock.now() + DELIVERY_SECONDS * 1_000 + leaseMs);
+    return runCommand(
+      host,
+      clock,
+      {
+        document: DOCUMENTS.freeze,
+        pinned: run.documents.freeze,
+        instanceId: run.instanceId,
+        parameters: freezeParameters(run, clock.now()),
+        comment: `Freezeframe run ${run.run}`,
+      },
+      FreezeAnswer,
+      leaseMs,
+      URGENT,
+    );
+  });
 
   const { receipt } = answer;
   if (receipt.run !== run.run || receipt.frozenAt === null) {

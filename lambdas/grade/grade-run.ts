@@ -1,3 +1,4 @@
+import { FIRST_LOOK_SECONDS, FLEET_FIRST_LOOK_SECONDS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
 import type { CaughtError, Graded, GradeInput, Verdict } from '../shared/contracts.ts';
 import { errorOf, grade } from './grade.ts';
@@ -23,7 +24,7 @@ export const gradeRun = async (input: GradeInput, catalogue: Catalogue, clock: C
     ...(verdict.keep && members.length > 0 && input.policy.lock && { lock: input.policy.lock }),
     progress: {
       checks: 0,
-      waitSeconds: input.turn ? FLEET_WAIT_SECONDS : FIRST_WAIT_SECONDS,
+      waitSeconds: input.turn ? FLEET_FIRST_LOOK_SECONDS : FIRST_LOOK_SECONDS,
       completed: false,
       percent: 0,
     },
@@ -62,8 +63,3 @@ const evidenceOf = (
   error: error ?? null,
   ...(input.vssCommand && { vss: input.vssCommand }),
 });
-
-/** A small incremental snapshot is there in less. */
-const FIRST_WAIT_SECONDS = 15;
-/** Nobody sits and waits for a fleet, and DescribeSnapshots refills at 20/s for all of it: fewer looks are better. */
-const FLEET_WAIT_SECONDS = 60;

@@ -14,7 +14,8 @@ const world: World = {
   volumes: volumesOf(ec2),
   agent: agentOf(ssm),
   pin: pinDocument(ssm),
-  host: commandChannel(ssm),
+  // A throttle is to be seen: by the SDK's own tries, a fleet would only make more of them.
+  host: commandChannel(ssmClient({ attempts: 1 })),
 };
 
 export const handler = step(InspectHostInput, STATES.inspect).handler((input) =>

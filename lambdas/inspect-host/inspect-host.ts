@@ -1,7 +1,8 @@
+import { isThrottle } from '../shared/aws-errors.ts';
 import { INSPECT_MS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
 import { InspectAnswer, type InspectHostInput, type Run, WindowsAnswer } from '../shared/contracts.ts';
-import { ExcludeNotPossibleError, GradeOutOfReachError, HostError } from '../shared/errors.ts';
+import { ExcludeNotPossibleError, GradeOutOfReachError, HostError, TurnMissedError } from '../shared/errors.ts';
 import { DOCUMENTS, INSPECT_WINDOWS, reaches, USER_TAGS } from '../shared/names.ts';
 import { type CommandChannel, runCommand } from '../shared/run-command.ts';
 import { type Agent, refuseAgent } from './agent.ts';
@@ -24,13 +25,13 @@ export interface World {
 
 /** Learns what there is, decides how it is to be quieted, and refuses what could not become a whole set. No effects. */
 export const inspectHost = async (
-  { input: { instanceId, policy: asked, turn }, run, policies }: InspectHostInput,
+  { input: { instanceId, policy: named, turn }, run, policies }: InspectHostInput,
   world: World,
   clock: Clock,
 ): Promise<Run> => {
   // The instance, and what its tags want of us
   const instance = refuseInstance(instanceId, await world.instance(instanceId));
-  const policy = policyOf(instanceId, instance.tags, asked, policies);
+  const policy = policyOf(instanceId, instance.tags, named, policies);
   const mode = modeWanted(instanceId, instance.tags, instance.windows);
   const apps = appsWanted(instanceId, instance.tags, policy.grade);
 
@@ -47,7 +48,8 @@ export const inspectHost = async (
 
   // The host's own view
   const look = isStopped ? lookAtStopped : instance.windows ? inspectWindows : inspectLinux;
-  const { topology, sentAt, choose } = await look({ run, instance, instanceId, inspect, apps }, world.host, clock);
+  const asked = { run, instance, instanceId, inspect, apps };
+  const { topology, sentAt, choose } = await inItsTurn(turn, clock, () => look(asked, world.host, clock));
   refuseFaults(topology);
   const members = membersOf(instance, volumes, topology);
   const choice = choose({ wanted: policy.grade, mode, apps });
@@ -75,6 +77,27 @@ export const inspectHost = async (
     clock: { bootId: topology.bootId, uptime: topology.uptime, sentAt },
     topology,
   };
+};
+
+/**
+ * Turns keep to what the account has, and a run that comes late, or whose command is throttled, has missed its own: to go
+ * on would be to come with many others, or to need a thaw where commands are throttled. The fleet gives it another one.
+ */
+const inItsTurn = async (turn: Run['turn'], clock: Clock, look: () => Promise<Seen>): Promise<Seen> => {
+  if (!turn) return look();
+  const missed = (why: string, cause?: unknown) =>
+    new TurnMissedError(
+      `${why}, so its turn is missed; if that goes on, lower pacing.snapshotsPerSecond, or look at who else uses the rates of Run Command, Lambda and Step Functions here`,
+      { cause },
+    );
+  const lateMs = clock.now() - turn.startBefore;
+  if (lateMs > 0) throw missed(`it came to its host ${(lateMs / 1_000).toFixed(1)} s too late`);
+  try {
+    return await look();
+  } catch (error) {
+    if (isThrottle(error)) throw missed('its command was throttled', error);
+    throw error;
+  }
 };
 
 /** What a host has, and how it would be quieted. */

@@ -3,7 +3,7 @@ import { GRADES, type GradeName } from '../shared/names.ts';
 
 export interface Ended {
   found: Found;
-  targets: readonly Pick<Target, 'instanceId' | 'name'>[];
+  targets: readonly Pick<Target, 'instanceId' | 'name' | 'again'>[];
   unmet: readonly Unmet[];
   outcomes: readonly Outcome[];
   /** Of the Map as a whole. */
@@ -44,6 +44,7 @@ export const report = (ended: Ended): Reported & { reached: number; longestWindo
       .join(', ')}.`,
     `Next run: ${next ?? 'none, the schedule fires no more'}.`,
     ...found.notes,
+    ...turnsMissed(ended),
     ...section(
       'Missed',
       missed.map(({ instanceId, error, why }) => `${instanceId}  ${error}: ${why}`),
@@ -77,12 +78,12 @@ export const report = (ended: Ended): Reported & { reached: number; longestWindo
 
 /** Those that were never started, those whose run ended red, and those of whom nothing was heard. */
 const missedOf = ({ targets, unmet, outcomes, mapError }: Ended): Unmet[] => {
-  const heard = new Set(outcomes.map(({ name }) => name));
+  const heard = new Set(outcomes.map(({ instanceId }) => instanceId));
   const failed = outcomes
     .filter((outcome) => !outcome.green)
     .map(({ instanceId, error }) => ({ instanceId, ...saidBy(error) }));
   const silent = targets
-    .filter(({ name }) => !heard.has(name))
+    .filter(({ instanceId }) => !heard.has(instanceId))
     .map(({ instanceId }) => ({
       instanceId,
       error: mapError?.Error ?? 'NoOutcomeError',
@@ -90,6 +91,19 @@ const missedOf = ({ targets, unmet, outcomes, mapError }: Ended): Unmet[] => {
     }));
   return [...unmet, ...failed, ...silent];
 };
+
+/** They may well be green; but whoever sets the pace should know that it is too fast. */
+const turnsMissed = ({ targets, outcomes }: Ended): string[] => {
+  const others = new Set(targets.map(({ again }) => again?.name));
+  const missed = outcomes.filter(({ name, error }) => others.has(name) || isMissedTurn(error)).length;
+  if (missed === 0) return [];
+  const percent = Math.ceil((100 * missed) / targets.length);
+  return [
+    `${missed} of ${targets.length} runs missed their turn, since Run Command, Lambda or Step Functions were throttled; a pacing.snapshotsPerSecond lower by ${percent} % would fit.`,
+  ];
+};
+
+const isMissedTurn = (error: CaughtError | undefined): boolean => saidBy(error).error === 'TurnMissedError';
 
 const section = (title: string, lines: readonly string[]): string[] =>
   lines.length === 0

@@ -36,6 +36,13 @@ export const LOOKUP_MS = 6_000;
 /** SendCommand's delivery timeout: the least that SSM accepts. */
 export const SEND_TIMEOUT_SECONDS = 30;
 
+/**
+ * How Freeze and Thaw send through throttles of Run Command. Before the freeze nobody is in a hurry; a thaw comes again
+ * at once, so that of those who are throttled together the frozen ones go first.
+ */
+export const FREEZE_SEND = { patienceMs: 20_000, everyMs: 2_000 } as const;
+export const THAW_SEND = { patienceMs: 10_000, everyMs: 400 } as const;
+
 /** Inspect reads /sys and /proc and asks each application for its state: seconds. The rest is for a busy agent. */
 export const INSPECT_MS = 90_000;
 
@@ -73,7 +80,20 @@ export const ATTACH_MS = 180_000;
 export const DETACH_MS = 180_000;
 
 /**
+ * Seconds after its turn within which a run of a fleet asks its host. What could hold up many at once (Step Functions,
+ * Lambda or Run Command throttled) does so before that, and lets them go together: EC2's bucket has tokens in reserve
+ * for the runs of so many seconds, see `pacing.burst`. A host that is slow by itself comes alone.
+ */
+export const TURN_SECONDS = 15;
+
+/**
  * Seconds that a run of a group may take from its turn to its Freeze: *Inspect host* and *Rehearse* with their usual
  * latencies several times over. Later than that its group may belong to the next member, and it does not freeze.
  */
 export const START_SECONDS = 120;
+
+/** The first look at a set's completion. An incremental one of a small disk is there in seconds. */
+export const FIRST_LOOK_SECONDS = 15;
+
+/** In a fleet, where nobody sits and waits: each look costs three transitions, and most sets are there by then. */
+export const FLEET_FIRST_LOOK_SECONDS = 600;

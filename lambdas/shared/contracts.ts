@@ -404,6 +404,8 @@ export type CaughtError = z.infer<typeof CaughtError>;
 
 /** What a fleet tells each of its runs. A run by hand has none of it. */
 const Turn = z.object({
+  /** Milliseconds since 1970: a run that asks its host later than that has missed its turn. */
+  startBefore: z.number(),
   /** Milliseconds since 1970: by then the host must be thawed again, since another of its group may freeze then. */
   freezeBefore: z.optional(z.number()),
   /** Whether to ask EC2 by DryRun: it costs a token of the very bucket that the fleet is paced by. */
@@ -419,6 +421,7 @@ export const InspectHostInput = z.object({
 export type InspectHostInput = z.infer<typeof InspectHostInput>;
 
 export const PinnedDocument = z.object({ version: z.string(), hash: z.string() });
+export type PinnedDocument = z.infer<typeof PinnedDocument>;
 
 /** What a volume was like, so that a restore can make one like it. Tags of AWS's own and of ours are left out. */
 export const VolumeSpec = z.object({
@@ -694,14 +697,21 @@ export const FindTargetsInput = z.object({
 });
 export type FindTargetsInput = z.infer<typeof FindTargetsInput>;
 
-/** One item of *For each target*. */
-export const Target = z.object({
+/** One turn of an instance. */
+const Appointment = z.object({
   instanceId: InstanceId,
   /** Of its Backup execution. */
   name: RunId,
   /** When its turn comes: a timestamp as Wait takes it. */
   at: z.string(),
   input: z.object({ instanceId: InstanceId, policy: z.string(), turn: Turn }),
+});
+export type Appointment = z.infer<typeof Appointment>;
+
+/** One item of *For each target*. */
+export const Target = z.extend(Appointment, {
+  /** Another turn, if the first is missed and the window has room for one. */
+  again: z.optional(Appointment),
 });
 export type Target = z.infer<typeof Target>;
 

@@ -41,6 +41,8 @@ export const CommandTimeoutError = errorNamed('CommandTimeoutError');
 export const CommandCancelledError = errorNamed('CommandCancelledError');
 /** The document's answer is not one of this contract. */
 export const UnexpectedAnswerError = errorNamed('UnexpectedAnswerError');
+/** A run of a fleet came to its host so late that it could meet more others at CreateSnapshots than its bucket is for. */
+export const TurnMissedError = errorNamed('TurnMissedError');
 /** A run of a fleet came to its Freeze so late that it could meet another member of its group. */
 export const TurnOverError = errorNamed('TurnOverError');
 export const LeaseTooShortError = errorNamed('LeaseTooShortError');

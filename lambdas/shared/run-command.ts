@@ -1,6 +1,6 @@
 /** Runs one of our documents on an instance and follows it to its answer. */
 import type * as z from 'zod/mini';
-import { isDefinite, isPassing } from './aws-errors.ts';
+import { isDefinite, isPassing, isThrottle } from './aws-errors.ts';
 import { SEND_TIMEOUT_SECONDS } from './budget.ts';
 import type { Clock } from './clock.ts';
 import { HostFailure } from './contracts.ts';
@@ -51,9 +51,19 @@ export interface Answered<Answer> {
   answeredAt: number;
 }
 
-const FIRST_POLL_MS = 250;
-const LAST_POLL_MS = 1_000;
-const LONGEST_BACKOFF_MS = 4_000;
+/** When a command's answer is looked for. Each look takes from a rate that the whole account shares. */
+export interface Looks {
+  firstMs: number;
+  longestMs: number;
+  /** After a look that was throttled, at most. */
+  longestBackoffMs: number;
+}
+
+/** While the host may be frozen: hardly any command is answered sooner, and a second of the window is dear. */
+export const URGENT: Looks = { firstMs: 750, longestMs: 1_000, longestBackoffMs: 1_000 };
+
+/** While nothing is held: what is not asked for here is left for those who are in their window. */
+export const CALM: Looks = { firstMs: 1_500, longestMs: 4_000, longestBackoffMs: 8_000 };
 
 /** Gives up `patienceMs` after sending; what the host does by then is not known, and the error says so. */
 export const runCommand = async <Schema extends z.ZodMiniType>(
@@ -62,11 +72,33 @@ export const runCommand = async <Schema extends z.ZodMiniType>(
   command: Command,
   answerSchema: Schema,
   patienceMs: number,
+  looks: Looks = CALM,
 ): Promise<Answered<z.output<Schema>>> => {
   const sentAt = clock.now();
   const commandId = await sendCommand(channel, command);
-  const invocation = await follow(channel, clock, command, commandId, sentAt + patienceMs);
+  const invocation = await follow(channel, clock, command, commandId, sentAt + patienceMs, looks);
   return { answer: read(command, commandId, invocation, answerSchema), sentAt, answeredAt: clock.now() };
+};
+
+/**
+ * Does it again while Run Command is throttled, for `patienceMs`: whatever was throttled was not sent. AWS publishes no
+ * rate, so nobody can keep to it; who waits `everyMs` twice as long leaves the next token to others.
+ */
+export const throughThrottles = async <Done>(
+  clock: Clock,
+  { patienceMs, everyMs }: { patienceMs: number; everyMs: number },
+  act: () => Promise<Done>,
+): Promise<Done> => {
+  const until = clock.now() + patienceMs;
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      if (!isThrottle(error) || clock.now() + everyMs > until) throw error;
+      // Everybody who was throttled together must not come back together.
+      await clock.sleep(everyMs * (0.5 + clock.chance() / 2));
+    }
+  }
 };
 
 /** Sends a command once and answers its id; when no answer came, whether it runs is not known: HostSilentError. */
@@ -108,8 +140,9 @@ const follow = async (
   command: Command,
   commandId: string,
   deadline: number,
+  { firstMs, longestMs, longestBackoffMs }: Looks,
 ): Promise<Invocation> => {
-  let wait = FIRST_POLL_MS;
+  let wait = firstMs;
   let seen = 'nothing yet';
   for (;;) {
     if (clock.now() + wait > deadline) {
@@ -122,12 +155,11 @@ const follow = async (
       const invocation = await channel.look(commandId, command.instanceId);
       if (invocation && !isUnderway(invocation)) return invocation;
       seen = invocation?.details ?? seen;
-      wait = Math.min(wait * 1.5, LAST_POLL_MS);
+      wait = Math.min(wait * 1.5, longestMs);
     } catch (error) {
       if (!isPassing(error)) throw error;
       seen = (error as Error).name;
-      // Everybody who was throttled together must not come back together.
-      wait = Math.min(wait * 2, LONGEST_BACKOFF_MS) * (0.5 + clock.chance() / 2);
+      wait = Math.min(wait * 2, longestBackoffMs) * (0.5 + clock.chance() / 2);
     }
   }
 };

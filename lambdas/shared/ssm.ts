@@ -8,6 +8,7 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm';
 import { ask } from './aws-errors.ts';
+import type { PinnedDocument } from './contracts.ts';
 import { DocumentMissingError } from './errors.ts';
 import type { CommandChannel } from './run-command.ts';
 
@@ -98,16 +99,37 @@ export const managedInstances = (client: SSMClient) => async (): Promise<Set<str
 };
 
 /** The version of a document that is the default now, with its hash: the run keeps to it. */
-export const pinDocument = (client: SSMClient) => async (name: string) => {
-  try {
-    const { Document: found } = await ask(`ssm:DescribeDocument ${name}`, () =>
-      client.send(new DescribeDocumentCommand({ Name: name })),
-    );
-    return { version: found?.DocumentVersion ?? '', hash: found?.Hash ?? '' };
-  } catch (error) {
-    if ((error as Error).name !== 'InvalidDocument') throw error;
-    throw new DocumentMissingError(`the SSM document ${name} is not there in this Region; deploy Freezeframe here`, {
-      cause: error,
-    });
-  }
+export const pinDocument = (client: SSMClient, now = () => Date.now()) => {
+  const pin = pinNow(client);
+  const known = new Map<string, { pinned: Promise<PinnedDocument>; at: number }>();
+  return (name: string): Promise<PinnedDocument> => {
+    const kept = known.get(name);
+    if (kept && now() - kept.at < PIN_MS) return kept.pinned;
+    const pinned = pin(name);
+    known.set(name, { pinned, at: now() });
+    pinned.catch(() => known.delete(name));
+    return pinned;
+  };
 };
+
+/**
+ * A fleet would ask three times for each instance. Versions stay when a new one is deployed, and a new deployment of the
+ * functions begins with new environments, which know nothing yet.
+ */
+const PIN_MS = 60_000;
+
+const pinNow =
+  (client: SSMClient) =>
+  async (name: string): Promise<PinnedDocument> => {
+    try {
+      const { Document: found } = await ask(`ssm:DescribeDocument ${name}`, () =>
+        client.send(new DescribeDocumentCommand({ Name: name })),
+      );
+      return { version: found?.DocumentVersion ?? '', hash: found?.Hash ?? '' };
+    } catch (error) {
+      if ((error as Error).name !== 'InvalidDocument') throw error;
+      throw new DocumentMissingError(`the SSM document ${name} is not there in this Region; deploy Freezeframe here`, {
+        cause: error,
+      });
+    }
+  };

@@ -1,8 +1,8 @@
-import { THAW_MS } from '../shared/budget.ts';
+import { THAW_MS, THAW_SEND } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
 import { ThawAnswer, type Thawed, type ThawInput } from '../shared/contracts.ts';
 import { DOCUMENTS } from '../shared/names.ts';
-import { type CommandChannel, runCommand } from '../shared/run-command.ts';
+import { type Command, type CommandChannel, runCommand, throughThrottles } from '../shared/run-command.ts';
 
 /** Thaws what this run froze, if it did, and brings back the receipt. As often as it takes: the document is idempotent. */
 export const thaw = async (
@@ -10,18 +10,15 @@ export const thaw = async (
   host: CommandChannel,
   clock: Clock,
 ): Promise<Thawed> => {
-  const { answer, sentAt } = await runCommand(
-    host,
-    clock,
-    {
-      document: DOCUMENTS.thaw,
-      pinned: documents?.thaw,
-      instanceId,
-      parameters: { Run: run, Why: askedBy ?? (snapshots === undefined ? WITHOUT_A_SET : 'asked') },
-      comment: `Freezeframe run ${run}`,
-    },
-    ThawAnswer,
-    THAW_MS,
+  const command: Command = {
+    document: DOCUMENTS.thaw,
+    pinned: documents?.thaw,
+    instanceId,
+    parameters: { Run: run, Why: askedBy ?? (snapshots === undefined ? WITHOUT_A_SET : 'asked') },
+    comment: `Freezeframe run ${run}`,
+  };
+  const { answer, sentAt } = await throughThrottles(clock, THAW_SEND, () =>
+    runCommand(host, clock, command, ThawAnswer, THAW_MS),
   );
   return { sentAt, bootId: answer.bootId, receipt: answer.receipt };
 };

@@ -62,18 +62,23 @@ describe('Check snapshots', () => {
   test('progress is that of the whole set', () => {
     assert.deepEqual(checkSnapshots(graded(), [snapshot(1), snapshot(2, pending)], NOW), {
       checks: 1,
-      waitSeconds: 23,
+      waitSeconds: 15,
       completed: false,
       percent: 70,
     });
   });
 
-  test('waits grow to five minutes and no further', () => {
-    let progress = graded().progress;
-    for (let check = 0; check < 20; check += 1) {
-      progress = checkSnapshots({ ...graded(), progress }, [snapshot(1), snapshot(2, pending)], NOW);
+  test('waits are half the age of the set, from 15 seconds to half an hour', () => {
+    for (const [age, wait] of [
+      [0, 15],
+      [20, 15],
+      [600, 300],
+      [3_600, 1_800],
+      [40 * 3_600, 1_800],
+    ] as const) {
+      const progress = checkSnapshots(graded(), [snapshot(1), snapshot(2, pending)], NOW + age * 1_000);
+      assert.equal(progress?.waitSeconds, wait, `${age} s`);
     }
-    assert.equal(progress.waitSeconds, 300);
   });
 
   test('is complete when every snapshot is', () => {

@@ -4,7 +4,8 @@ import { describe, it } from 'node:test';
 import { agesOf, Sets } from '../../lambdas/check-rpo/check-rpo.ts';
 import { type Booking, book } from '../../lambdas/find-targets/bookings.ts';
 import { type Account, findTargets } from '../../lambdas/find-targets/find-targets.ts';
-import type { FindTargetsInput, Target, Unmet } from '../../lambdas/shared/contracts.ts';
+import { report } from '../../lambdas/report/report.ts';
+import type { FindTargetsInput, Outcome, Target, Unmet } from '../../lambdas/shared/contracts.ts';
 
 const NOW = Date.parse('2026-01-01T03:00:00Z');
 
@@ -67,7 +68,7 @@ describe('a booking', () => {
 describe('Find targets', () => {
   const find = async (
     instances: Awaited<ReturnType<Account['tagged']>>,
-    { windowSeconds = 3_600, setsKept = 3 } = {},
+    { windowSeconds = 3_600, setsKept = 3, ledger = new FakeLedger() } = {},
   ) => {
     const stored = new Map<string, unknown>();
     const input: FindTargetsInput = {
@@ -82,7 +83,7 @@ describe('Find targets', () => {
       {
         tagged: async () => instances,
         managed: async () => new Set(instances.map(({ instanceId }) => instanceId)),
-        ledger: () => new FakeLedger(),
+        ledger: () => ledger,
         put: async (_bucket, key, json) => stored.set(key, json),
       },
       NOW,
@@ -106,6 +107,32 @@ describe('Find targets', () => {
       const next = targets[index + 1];
       if (next) assert.ok((input.turn.freezeBefore ?? Number.POSITIVE_INFINITY) <= Date.parse(next.at));
     }
+  });
+
+  it('gives everybody another turn after all others, as far from theirs, and nobody else that time', async () => {
+    const ledger = new FakeLedger();
+    const { targets } = await find(
+      [1, 2, 3].map((number) => instance(number)),
+      { ledger },
+    );
+    const [first, last] = [targets[0], targets.at(-1)];
+    const round = Date.parse(first?.again?.at ?? '') - Date.parse(first?.at ?? '');
+    for (const { at, name, again, input } of targets) {
+      assert.equal(Date.parse(again?.at ?? '') - Date.parse(at), round);
+      assert.equal(again?.name, `${name}-2`);
+      assert.equal(input.turn.startBefore, Date.parse(at) + 15_000);
+      assert.equal(again?.input.turn.startBefore, Date.parse(again?.at ?? '') + 15_000);
+    }
+    assert.ok(round > Date.parse(last?.at ?? '') - Date.parse(first?.at ?? ''));
+    assert.ok((ledger.bookings?.[0]?.until ?? 0) >= Date.parse(last?.again?.at ?? ''));
+  });
+
+  it('gives no other turn that the window has no room for', async () => {
+    const { targets } = await find([instance(1), instance(2)], { windowSeconds: 60 });
+    assert.deepEqual(
+      targets.map(({ again }) => again),
+      [undefined, undefined],
+    );
   });
 
   it('names those whose turn falls outside the window', async () => {
@@ -136,6 +163,68 @@ describe('Find targets', () => {
     assert.match((await find([instance(1)], { setsKept: 40_000 })).found.notes.join(), /120000 snapshots/);
     assert.deepEqual((await find([instance(1)])).found.notes, []);
   });
+});
+
+describe('Report', () => {
+  const ended = (outcomes: Outcome[]) =>
+    report({
+      found: {
+        policy: 'nightly',
+        time: '2026-01-01T03:00:00Z',
+        fleet: 'nightly-1',
+        bucket: 'receipts',
+        targetsKey: 't',
+        unmetKey: 'u',
+        count: 2,
+        unmet: 0,
+        startsAt: NOW,
+        lastTurnAt: NOW,
+        notes: [],
+      },
+      targets: ['i-1', 'i-2'].map((instanceId) => ({ instanceId, name: instanceId, again: appointment(instanceId) })),
+      unmet: [],
+      outcomes,
+      grade: 'application',
+      nextRun: undefined,
+    });
+  const appointment = (instanceId: string) => ({
+    instanceId,
+    name: `${instanceId}-2`,
+    at: '',
+    input: { instanceId, policy: 'nightly', turn: { startBefore: NOW, dryRun: false } },
+  });
+  const green = { grade: 'application', windowMs: 900 } as const;
+
+  it('takes the run of the other turn for the first, and says that the pace is too fast', () => {
+    const { red, message, event } = ended([
+      { instanceId: 'i-1', name: 'i-1', green },
+      { instanceId: 'i-2', name: 'i-2-2', green },
+    ]);
+    assert.deepEqual([red, event.grades.application], [false, 2]);
+    assert.match(message, /1 of 2 runs missed their turn.*lower by 50 %/);
+  });
+
+  it('names who missed both turns', () => {
+    const Cause = JSON.stringify({ Error: 'TurnMissedError', Cause: 'too late' });
+    const { event, message } = ended([
+      { instanceId: 'i-1', name: 'i-1', green },
+      { instanceId: 'i-2', name: 'i-2-2', error: { Error: 'States.TaskFailed', Cause } },
+    ]);
+    assert.deepEqual(event.instances, [{ instanceId: 'i-2', error: 'TurnMissedError', why: 'too late' }]);
+    assert.match(message, /1 of 2 runs missed their turn/);
+  });
+
+  it('says nothing of turns when all were kept', () =>
+    assert.doesNotMatch(ended([{ instanceId: 'i-1', name: 'i-1', green }]).message, /missed their turn/));
+
+  it('names a target of whom nothing was heard', () =>
+    assert.deepEqual(
+      ended([{ instanceId: 'i-1', name: 'i-1', green }]).event.instances.map(({ instanceId, error }) => [
+        instanceId,
+        error,
+      ]),
+      [['i-2', 'NoOutcomeError']],
+    ));
 });
 
 describe('the age of sets', () => {

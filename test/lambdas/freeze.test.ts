@@ -29,6 +29,22 @@ describe('Freeze', () => {
     assert.equal(host.sent.length, 1);
   });
 
+  test('a throttled command is sent again, as late as the host is told', async () => {
+    const host = ssm().next(awsError('ThrottlingException')).next({ answer: frozen });
+    const result = await freeze(run(), host, host.clock);
+    const [first, second] = host.sent;
+    assert.equal(result.sentAt, second?.at);
+    const later = Number(second?.parameters.NotAfter) - Number(first?.parameters.NotAfter);
+    assert.ok(later > 0 && later <= 2, `${later} s`);
+  });
+
+  test('a turn that is over is not frozen in, though the first command was throttled in time', async () => {
+    const host = ssm().next(awsError('ThrottlingException')).next({ answer: frozen });
+    const turn = { startBefore: NOW, freezeBefore: NOW + 45_000, dryRun: false };
+    assert.equal((await failure(freeze(run({ turn }), host, host.clock))).name, 'TurnOverError');
+    assert.equal(host.sent.length, 1);
+  });
+
   test("another run's receipt is no proof", async () => {
     const host = ssm().next({ answer: { contract: 1, receipt: { ...frozen.receipt, run: 'other' } } });
     assert.equal((await failure(freeze(run(), host, host.clock))).name, 'UnexpectedAnswerError');

@@ -23,7 +23,7 @@ import {
   rootFs,
   topology,
 } from './builders.ts';
-import { FakeClock, FakeSsm, failure } from './fakes.ts';
+import { awsError, FakeClock, FakeSsm, failure } from './fakes.ts';
 
 /** One instance as EC2, SSM and its host see it. */
 const GP3 = { type: 'gp3', sizeGiB: 8, iops: 3000, throughput: 125, encrypted: true, kmsKeyId: 'arn:aws:kms:key' };
@@ -76,6 +76,36 @@ class FakeWorld implements World {
 }
 
 const tagged = (tags: Record<string, string>) => new FakeWorld({ tags: { 'freezeframe:policy': 'nightly', ...tags } });
+
+describe('the turn that a fleet gave', () => {
+  const turn = (startBefore: number) => ({ turn: { startBefore, dryRun: false } });
+
+  test('is missed by who asks the host later than that, and the host is not asked', async () => {
+    const world = new FakeWorld();
+    const error = await failure(world.inspect(turn(NOW - 1_500)));
+    assert.equal(error.name, 'TurnMissedError');
+    assert.match(error.message, /1\.5 s too late.*lower pacing\.snapshotsPerSecond/);
+    assert.deepEqual(world.host.sent, []);
+  });
+
+  test('is missed when the command is throttled: where commands are throttled a thaw would be, too', async () => {
+    const world = new FakeWorld();
+    world.host.next(awsError('ThrottledError'));
+    assert.equal((await failure(world.inspect(turn(NOW + 15_000)))).name, 'TurnMissedError');
+  });
+
+  test('is nothing that a slow host could miss', async () => {
+    const world = new FakeWorld();
+    world.host.next({ answer: world.answer, afterMs: 60_000 });
+    assert.equal((await world.inspect(turn(NOW + 1_000))).turn?.startBefore, NOW + 1_000);
+  });
+
+  test('is not there in a run by hand, whose throttle the workflow waits out', async () => {
+    const world = new FakeWorld();
+    world.host.next(awsError('ThrottledError'));
+    assert.equal((await failure(world.inspect())).name, 'ThrottledError');
+  });
+});
 
 describe('a stopped instance', () => {
   test('is asked nothing: its disks are at rest, and promise no more than a crash', async () => {

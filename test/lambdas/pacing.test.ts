@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type Paced, type Pacing, pace } from '../../lambdas/find-targets/pacing.ts';
+import { TURN_SECONDS } from '../../lambdas/shared/budget.ts';
 import { parsePlan } from '../../lib/plan.ts';
 
 const { pacing } = parsePlan({ policies: { nightly: { schedule: 'rate(1 day)', retain: { last: 1 } } } });
@@ -12,7 +13,7 @@ const PACING: Pacing = {
   slotSeconds: 165,
 };
 /** Runs may reach CreateSnapshots so much later than others do, and no token is missing. */
-const SPREAD_SECONDS = 15;
+const SPREAD_SECONDS = TURN_SECONDS;
 
 const many = (count: number): Paced[] => Array.from({ length: count }, (_, index) => ({ id: `i-${index}` }));
 const grouped = fc

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { ThawAnswer } from '../../lambdas/shared/contracts.ts';
-import { type Command, runCommand } from '../../lambdas/shared/run-command.ts';
+import { type Command, runCommand, throughThrottles, URGENT } from '../../lambdas/shared/run-command.ts';
 import { BOOT, INSTANCE } from './builders.ts';
 import { awsError, FakeClock, FakeSsm, failure } from './fakes.ts';
 
@@ -119,13 +119,46 @@ describe('a command that fails', () => {
   });
 });
 
+describe('a command that is throttled', () => {
+  const throttle = () => awsError('ThrottlingException');
+  const send = (host: FakeSsm, patienceMs = 10_000) =>
+    throughThrottles(host.clock, { patienceMs, everyMs: 400 }, () => follow(host));
+
+  test('is sent again until it is accepted, and counts from then', async () => {
+    const host = ssm().next(throttle()).next(throttle()).next({ answer });
+    const done = await send(host);
+    assert.equal(host.sent.length, 3);
+    assert.equal(done.sentAt, host.sent[2]?.at);
+    assert.ok(done.sentAt - host.first.at < 1_000);
+  });
+
+  test('is given up on when patience ends', async () => {
+    const host = ssm();
+    for (let time = 0; time < 100; time += 1) host.next(throttle());
+    assert.equal((await failure(send(host))).name, 'ThrottlingException');
+    assert.ok(host.clock.now() - host.first.at <= 10_000);
+  });
+
+  test('is not sent again for any other error: it may be under way', async () => {
+    const host = ssm().next(awsError('TimeoutError', null)).next({ answer });
+    assert.equal((await failure(send(host))).name, 'HostSilentError');
+    assert.equal(host.sent.length, 1);
+  });
+
+  test('while its answer is looked for costs a second of the frozen window at most', async () => {
+    const host = ssm().next({ answer, afterMs: 900 }).failLooks(throttle(), throttle(), throttle());
+    const { answeredAt, sentAt } = await runCommand(host, host.clock, command, ThawAnswer, 30_000, URGENT);
+    assert.ok(answeredAt - sentAt <= 750 + 4 * 1_000, `${answeredAt - sentAt} ms`);
+  });
+});
+
 describe('a command that succeeds', () => {
   test('its answer is found though SSM does not know the command at first', async () => {
     const host = ssm().next({ answer });
     const done = await follow(host);
     assert.deepEqual(done.answer, answer);
     assert.equal(done.sentAt, host.first.at);
-    assert.ok(done.answeredAt - done.sentAt < 2_000, `${done.answeredAt - done.sentAt} ms`);
+    assert.ok(done.answeredAt - done.sentAt < 4_000, `${done.answeredAt - done.sentAt} ms`);
   });
 
   test('throttles and stumbles while polling are waited out within the deadline', async () => {

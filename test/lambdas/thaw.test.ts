@@ -3,7 +3,7 @@ import { describe, test } from 'node:test';
 import { ThawInput } from '../../lambdas/shared/contracts.ts';
 import { thaw } from '../../lambdas/thaw/thaw.ts';
 import { BOOT, gradeInput, INSTANCE, RUN, receipt } from './builders.ts';
-import { FakeClock, FakeSsm, failure } from './fakes.ts';
+import { awsError, FakeClock, FakeSsm, failure } from './fakes.ts';
 
 const answer = { contract: 1, bootId: BOOT, receipt: receipt(), swept: [] };
 const ssm = () => new FakeSsm(new FakeClock());
@@ -12,6 +12,12 @@ describe('Thaw', () => {
   test('a host that does not answer in a minute is an error, so that the workflow asks again', async () => {
     const host = ssm().next({ answer, afterMs: 300_000 });
     assert.equal((await failure(thaw(ThawInput.parse(gradeInput()), host, host.clock))).name, 'HostSilentError');
+  });
+
+  test('a throttled command is sent again within half a second: the host is still frozen', async () => {
+    const host = ssm().next(awsError('ThrottlingException')).next({ answer });
+    const { sentAt } = await thaw(ThawInput.parse(gradeInput()), host, host.clock);
+    assert.ok(sentAt - host.first.at <= 500, `${sentAt - host.first.at} ms`);
   });
 
   test("the host's own failure keeps its name", async () => {

@@ -140,6 +140,42 @@ describe('a firing', () => {
     for (const [index, at] of times.slice(1).entries()) assert.ok(at - (times[index] as number) > 60_000);
   });
 
+  it('gives another turn to a run that is throttled, which touches no host before it', async () => {
+    const servers = Array.from({ length: 2 }, () => account.launch({ mode: 'fs-freeze' }));
+    const throttled = world.faults.add({
+      service: 'ssm',
+      action: 'SendCommand',
+      nth: 1,
+      fault: { kind: 'error', code: 'ThrottlingException' },
+    });
+    const fleet = await fire('nightly');
+    throttled();
+    assert.deepEqual([fleet.status, fleet.cause], ['SUCCEEDED', undefined]);
+    for (const server of servers) assert.deepEqual(new Set(grades(server)), new Set(['application']));
+    const runs = executions(BACKUP);
+    assert.deepEqual(runs.map(({ status }) => status).sort(), ['FAILED', 'SUCCEEDED', 'SUCCEEDED']);
+    const missed = runs.find(({ status }) => status === 'FAILED');
+    assert.deepEqual([missed?.error, missed?.path], ['TurnMissedError', [STATES.inspect]]);
+    assert.ok(runs.some(({ name, status }) => name === `${missed?.name}-2` && status === 'SUCCEEDED'));
+    assert.match(reported(fleet).message, /1 of 2 runs missed their turn/);
+  });
+
+  it('gives two turns and no more', async () => {
+    const server = account.launch();
+    const throttled = world.faults.add({
+      service: 'ssm',
+      action: 'SendCommand',
+      fault: { kind: 'error', code: 'ThrottlingException' },
+    });
+    const fleet = await fire('nightly');
+    throttled();
+    assert.deepEqual([fleet.status, executions(BACKUP).length, grades(server)], ['FAILED', 2, []]);
+    assert.deepEqual(
+      reported(fleet).event.instances.map(({ instanceId, error }) => [instanceId, error]),
+      [[server.id, 'TurnMissedError']],
+    );
+  });
+
   it('thaws the host of a run that somebody stops, although its watchdog sleeps', async () => {
     const server = account.launch({ mode: 'fs-freeze' });
     server.host.trouble.watchdogAsleep = true;
