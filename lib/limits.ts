@@ -13,7 +13,14 @@ export const LIMITS = {
   snapshotsInFlight: { gp2: 5, gp3: 5, io1: 5, io2: 5, standard: 5, st1: 1, sc1: 1 },
   /** Children of a Distributed Map that run side by side; can't be raised. */
   mapChildren: 10_000,
+  /** Step Functions, in Regions other than us-east-1, us-west-2 and eu-west-1, which have 5,000. */
+  transitionsPerSecond: 800,
+  /** Lambda; an account that is new may have 10 for a while. */
+  functionsAtOnce: 1_000,
 } as const;
+
+/** What a run of a fleet takes of them ("A fleet" in docs/benchmarks.md, with which a test compares this). */
+export const RUN = { transitions: 18, functionSeconds: 12 } as const;
 
 /** Sentences about a plan: how many instances it is good for, and what would have to be raised for more. */
 export function limitsOf({ policies, pacing }: Plan): string[] {
@@ -34,6 +41,16 @@ export function limitsOf({ policies, pacing }: Plan): string[] {
       `pacing asks for more than the ${LIMITS.createSnapshotsPerSecond} CreateSnapshots calls a second and ${LIMITS.createSnapshotsBurst} at once that an account has by default: have both quotas raised first, or freezes will meet throttles`,
     );
   }
+  const perSecond = pacing.snapshotsPerSecond;
+  const [transitions, functions] = [Math.ceil(perSecond * RUN.transitions), Math.ceil(perSecond * RUN.functionSeconds)];
+  sentences.push(
+    `at ${perSecond} turns a second a fleet makes ${transitions} state transitions a second, of ${LIMITS.transitionsPerSecond} that most Regions have (quota "StateTransition"), and keeps ${functions} functions at work, of ${LIMITS.functionsAtOnce} (quota "Concurrent executions"; a new account may have 10)${
+      transitions > LIMITS.transitionsPerSecond || functions > LIMITS.functionsAtOnce
+        ? ': have them raised first, or turns will be missed'
+        : ''
+    }`,
+    `of a policy with more than ${LIMITS.mapChildren} instances, the others wait until the first have ended`,
+  );
   sentences.push('an st1 or sc1 volume has one snapshot in flight at a time: its next backup waits for the one before');
   return sentences;
 }

@@ -166,7 +166,9 @@ describe('Find targets', () => {
 });
 
 describe('Report', () => {
-  const ended = (outcomes: Outcome[]) =>
+  const Cause = JSON.stringify({ Error: 'LockTimeoutError', Cause: 'query 7 is in the way' });
+  const LOCK = { Error: 'States.TaskFailed', Cause };
+  const ended = (outcomes: Outcome[], ids = ['i-1', 'i-2']) =>
     report({
       found: {
         policy: 'nightly',
@@ -181,7 +183,7 @@ describe('Report', () => {
         lastTurnAt: NOW,
         notes: [],
       },
-      targets: ['i-1', 'i-2'].map((instanceId) => ({ instanceId, name: instanceId, again: appointment(instanceId) })),
+      targets: ids.map((instanceId) => ({ instanceId, name: instanceId, again: appointment(instanceId) })),
       unmet: [],
       outcomes,
       grade: 'application',
@@ -212,6 +214,30 @@ describe('Report', () => {
     ]);
     assert.deepEqual(event.instances, [{ instanceId: 'i-2', error: 'TurnMissedError', why: 'too late' }]);
     assert.match(message, /1 of 2 runs missed their turn/);
+  });
+
+  it('finds one bad instance in ten thousand', () => {
+    const ids = Array.from({ length: 10_000 }, (_, index) => `i-${index}`);
+    const [bad = ''] = ids.slice(4_711);
+    const { red, subject, event } = ended(
+      ids.map((id) => (id === bad ? { instanceId: id, name: id, error: LOCK } : { instanceId: id, name: id, green })),
+      ids,
+    );
+    assert.deepEqual([red, subject], [true, 'Freezeframe nightly: 1 of 10000 missed']);
+    assert.deepEqual(event.instances, [{ instanceId: bad, error: 'LockTimeoutError', why: 'query 7 is in the way' }]);
+    assert.equal(event.grades.application, 9_999);
+  });
+
+  it('of ten thousand bad ones fits into a mail, an event and a state, and has all of them in its sums', () => {
+    const ids = Array.from({ length: 10_000 }, (_, index) => `i-${String(index).padStart(17, '0')}`);
+    const Cause = JSON.stringify({ Error: 'LockTimeoutError', Cause: 'x'.repeat(5_000) });
+    const told = ended(
+      ids.map((id) => ({ instanceId: id, name: id, error: { Error: 'States.TaskFailed', Cause } })),
+      ids,
+    );
+    assert.equal(told.event.missed, 10_000);
+    assert.match(told.message, /and 9800 more, in the bucket/);
+    for (const part of [told.message, told.event, told]) assert.ok(JSON.stringify(part).length < 256 * 1_024);
   });
 
   it('says nothing of turns when all were kept', () =>

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { afterEach, describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
 import { DEFAULT_LIMITS } from '../../lab/aws/limits.ts';
-import { BACKUP, FLEET, FLEET_EVENT, SET_TAGS, STATES, USER_TAGS } from '../../lambdas/shared/names.ts';
+import { BACKUP, DOCUMENTS, FLEET, FLEET_EVENT, SET_TAGS, STATES, USER_TAGS } from '../../lambdas/shared/names.ts';
 import { ModelAccount, type Server } from '../support/model-account.ts';
 import { stateMachine, synth } from '../support/synth.ts';
 
@@ -122,6 +122,45 @@ describe('a firing', () => {
       ],
     );
     assert.equal(executions(BACKUP).length, 1);
+  });
+
+  it('tells of an instance whose agent has lost its connection', async () => {
+    const server = account.launch();
+    server.host.online = false;
+    const fleet = await fire('nightly');
+    const { instances } = reported(fleet).event;
+    assert.deepEqual(
+      instances.map(({ instanceId, error }) => [instanceId, error]),
+      [[server.id, 'AgentOfflineError']],
+    );
+    assert.match(instances[0]?.why ?? '', /ConnectionLost|connection/);
+  });
+
+  it('goes on with the documents that it began with when others are deployed meanwhile', async () => {
+    const server = account.launch({ mode: 'fs-freeze' });
+    const names = [DOCUMENTS.freeze, DOCUMENTS.thaw];
+    const { documents, invocations } = world.ssm;
+    const sentBefore = invocations.length;
+    const before = names.map((name) => documents.find(name).version);
+    stepFunctions.onEnter = (run, state) => {
+      if (run.machine.name !== BACKUP || state !== STATES.freeze) return;
+      for (const name of names) documents.put(name, { ...documents.find(name).content, description: 'newer' });
+      stepFunctions.onEnter = undefined;
+    };
+    await fire('nightly');
+    const sent = () =>
+      names.map(
+        (name) => invocations.slice(sentBefore).findLast(({ document }) => document.name === name)?.document.version,
+      );
+    assert.deepEqual(sent(), before);
+    assert.deepEqual(new Set(grades(server)), new Set(['application']));
+    // The next firing is of the new deployment.
+    await fire('nightly', { at: account.clock.now() + 60_000 });
+    assert.deepEqual(
+      sent(),
+      names.map((name) => documents.find(name).version),
+    );
+    assert.notDeepEqual(sent(), before);
   });
 
   it('with nobody tagged ends green', async () => {
