@@ -2,8 +2,8 @@
  * The tests on a real kernel, real disks and a real database: nothing is played but AWS itself.
  *
  *   npm run test:lab                                        all of it
- *   node lab/suite.ts [matrix] [engines] [bad-luck] [ring3] parts of it
- *     --topology NAME  --mode NAME  --rounds N              of matrix and engines
+ *   node lab/suite.ts [matrix] [engines] [restore] …        parts of it
+ *     --topology NAME  --mode NAME  --rounds N              of matrix, engines and restore
  *     --only TEXT                                           of the others: cases whose name holds it, several times
  *     --json                                                results as JSON on stdout, progress on stderr
  */
@@ -12,6 +12,7 @@ import { Account } from './account.ts';
 import { badLuck } from './suite/bad-luck.ts';
 import { engines, matrix } from './suite/matrix.ts';
 import { Report } from './suite/report.ts';
+import { restore } from './suite/restore.ts';
 import { ring3 } from './suite/ring3.ts';
 
 const { values, positionals } = parseArgs({
@@ -25,7 +26,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const PARTS = { matrix, engines, 'bad-luck': badLuck, ring3 };
+const PARTS = { matrix, engines, restore, 'bad-luck': badLuck, ring3 };
 type Part = keyof typeof PARTS;
 const isPart = (name: string): name is Part => name in PARTS;
 const unknown = positionals.filter((name) => !isPart(name));

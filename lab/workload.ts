@@ -116,10 +116,31 @@ export async function verify(
   volumeIds: readonly string[],
   engines: readonly Engine[] = ['mariadb'],
 ): Promise<Verdict> {
-  const args = [topology, engines.join(), ...volumeIds].map(shellQuote).join(' ');
+  return runVerify(machine, '', [topology, engines.join(), ...volumeIds]);
+}
+
+/**
+ * Checks and starts what is mounted already, beside an original that runs on the same machine: in a namespace in which
+ * `places` lie where they lay on the original, since absolute links and configurations lead there.
+ */
+export async function verifyMounted(
+  machine: Machine,
+  topology: Topology,
+  places: readonly { mount: string; at: string }[],
+  engines: readonly Engine[] = ['mariadb'],
+): Promise<Verdict> {
+  const binds = places.map(({ mount, at }) => {
+    const to = shellQuote(topology === 'root' ? '/restored' : mount);
+    return `mkdir -p ${to}; mount --bind ${shellQuote(at)} ${to}`;
+  });
+  return runVerify(machine, `${binds.join('\n')}\nip link set lo up`, [topology, engines.join()]);
+}
+
+async function runVerify(machine: Machine, before: string, args: readonly string[]): Promise<Verdict> {
   const files = readdirSync(join(FILES, 'verify')).map((name) => placeFile(`verify/${name}`));
-  const script = [...files, `exec perl /run/lab/verify/verify.pl ${args}`].join('\n');
-  const { stdout } = await machine.exec(script, { timeoutMs: 300_000 });
+  const verify = `perl /run/lab/verify/verify.pl ${args.map(shellQuote).join(' ')}`;
+  const script = before ? `unshare -m -n bash -c ${shellQuote(`set -e\n${before}\n${verify}`)}` : `exec ${verify}`;
+  const { stdout } = await machine.exec([...files, script].join('\n'), { timeoutMs: 300_000 });
   return JSON.parse(stdout) as Verdict;
 }
 

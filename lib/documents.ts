@@ -81,6 +81,7 @@ export const RESTORE_SCRIPTS: readonly string[] = [
   'restore-devices.sh',
   'restore-layers.sh',
   'restore-mounts.sh',
+  'restore-places.sh',
   'restore.sh',
   'main.sh',
 ];
@@ -140,7 +141,7 @@ const DESCRIPTIONS: Record<DocumentNoun, string> = {
   inspect: 'Freezeframe: tells what a freeze would do on this host, and in which order. Changes nothing.',
   freeze: 'Freezeframe: quiets the applications and file systems of this host until Thaw, at most for the lease.',
   thaw: 'Freezeframe: releases what Freeze holds on this host and tells what was proven. Safe at any time.',
-  restore: 'Freezeframe: mounts what lies on restored volumes, or lets go of it. Touches nothing else.',
+  restore: 'Freezeframe: mounts what lies on restored volumes, or lets go of it; swaps the volumes of a host for them.',
   dlm: 'Freezeframe: pre and post script for Amazon Data Lifecycle Manager.',
 };
 
@@ -155,7 +156,7 @@ const PARAMETER_DESCRIPTIONS: Record<ParameterName | keyof typeof DLM_PARAMETERS
   Topology: 'Hash of the topology as Inspect saw it.',
   Why: 'Who asks for the thaw: asked (after the set), or another, who knows of none.',
   Restore: 'Id of the restore: the name of its execution.',
-  Act: 'Prepare the host for the volumes, mount what lies on them, or release it.',
+  Act: 'Prepare the host for the volumes, mount what lies on them, release it; vacate a place, or occupy it.',
   Access: 'Mount read-only or read-write.',
   Under: 'Directory under which the restore gets a directory of its own.',
   Plan: 'Volumes, LVM snapshots and file systems of the restore, in base64.',

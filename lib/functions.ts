@@ -17,8 +17,11 @@ export const FUNCTIONS = {
   discard: { timeoutSeconds: 120 },
   'find-set': { timeoutSeconds: 60 },
   'plan-restore': { timeoutSeconds: 60 },
+  'hold-set': { timeoutSeconds: 60 },
   'create-volumes': { timeoutSeconds: 360 },
   'attach-volumes': { timeoutSeconds: 240 },
+  // Waits for both: what leaves, and what comes.
+  'swap-volumes': { timeoutSeconds: 600 },
   // Waits for the host to replay logs and to merge LVM snapshots; no function may take longer.
   'restore-host': { timeoutSeconds: 900 },
   'remove-volumes': { timeoutSeconds: 240 },

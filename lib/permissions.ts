@@ -7,8 +7,10 @@ import type { Construct } from 'constructs';
 import {
   DEVICES_TAGS,
   FLEETS_PREFIX,
+  IN_USE,
   RESTORE_TAGS,
   SET_TAGS,
+  SWAP_TAGS,
   UNPROVEN,
   USER_TAGS,
   VSS_DOCUMENTS,
@@ -149,6 +151,20 @@ export function mayDeleteSets(step: StepFunction, region?: string): void {
   });
 }
 
+/** Note on snapshots of our sets that they are in use, or no more, and nothing else. */
+export function mayHoldSets(step: StepFunction): void {
+  step.may({
+    actions: ['ec2:CreateTags', 'ec2:DeleteTags'],
+    resources: [snapshotArn(step)],
+    conditions: {
+      StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
+      'ForAllValues:StringLike': { 'aws:TagKeys': `${IN_USE}*` },
+      Null: { 'aws:TagKeys': 'false' },
+    },
+    because: OUR_SNAPSHOTS,
+  });
+}
+
 /** Make volumes of snapshots of our sets, under the tag of their restore. */
 export function mayMakeVolumes(step: StepFunction): void {
   step.may({
@@ -189,11 +205,34 @@ export function mayRemoveVolumes(step: StepFunction): void {
   });
 }
 
-function mayMoveVolumes(step: StepFunction, action: 'ec2:AttachVolume' | 'ec2:DetachVolume'): void {
+/** Mark volumes as put aside by a swap; attach and detach these, and volumes of a restore. */
+export function maySwapVolumes(step: StepFunction): void {
+  step.may({
+    actions: ['ec2:CreateTags', 'ec2:DeleteTags'],
+    resources: [ec2Arn(step, 'volume')],
+    conditions: {
+      'ForAllValues:StringEquals': { 'aws:TagKeys': Object.values(SWAP_TAGS) },
+      Null: { 'aws:TagKeys': 'false' },
+    },
+    because:
+      'Volumes of an instance bear no tag of ours before they are put aside; these two tags can be written, and no others.',
+  });
+  for (const action of ['ec2:AttachVolume', 'ec2:DetachVolume'] as const) {
+    mayMoveVolumes(step, action, RESTORE_TAGS.restore);
+    mayMoveVolumes(step, action, SWAP_TAGS.swappedOut);
+  }
+  mayUseKeysOfVolumes(step);
+}
+
+function mayMoveVolumes(
+  step: StepFunction,
+  action: 'ec2:AttachVolume' | 'ec2:DetachVolume',
+  tag: string = RESTORE_TAGS.restore,
+): void {
   step.may({
     actions: [action],
     resources: [ec2Arn(step, 'volume')],
-    conditions: { StringLike: { [`aws:ResourceTag/${RESTORE_TAGS.restore}`]: PRESENT } },
+    conditions: { StringLike: { [`aws:ResourceTag/${tag}`]: PRESENT } },
     because: OUR_VOLUMES,
   });
   step.may({

@@ -1,6 +1,15 @@
 import { Construct } from 'constructs';
 import type { HostDocuments } from './host-documents.ts';
-import { mayAttachVolumes, mayLook, mayMakeVolumes, mayPin, mayRemoveVolumes, mayRun } from './permissions.ts';
+import {
+  mayAttachVolumes,
+  mayHoldSets,
+  mayLook,
+  mayMakeVolumes,
+  mayPin,
+  mayRemoveVolumes,
+  mayRun,
+  maySwapVolumes,
+} from './permissions.ts';
 import { StepFunction } from './step-function.ts';
 
 export interface RestoreStepsProps {
@@ -11,9 +20,13 @@ export interface RestoreStepsProps {
 export class RestoreSteps extends Construct {
   readonly findSet = new StepFunction(this, 'FindSet', { name: 'find-set' });
   readonly planRestore = new StepFunction(this, 'PlanRestore', { name: 'plan-restore' });
+  /** Serves *Hold set* and *Let go of set*. */
+  readonly holdSet = new StepFunction(this, 'HoldSet', { name: 'hold-set' });
   readonly createVolumes = new StepFunction(this, 'CreateVolumes', { name: 'create-volumes' });
   readonly attachVolumes = new StepFunction(this, 'AttachVolumes', { name: 'attach-volumes' });
-  /** Serves *Prepare host*, *Mount* and *Release host*: one document with three acts. */
+  /** Serves *Swap volumes* and *Swap back*. */
+  readonly swapVolumes = new StepFunction(this, 'SwapVolumes', { name: 'swap-volumes' });
+  /** Serves every state that asks the host for something: one document with several acts. */
   readonly restoreHost = new StepFunction(this, 'RestoreHost', { name: 'restore-host' });
   readonly removeVolumes = new StepFunction(this, 'RemoveVolumes', { name: 'remove-volumes' });
 
@@ -22,14 +35,20 @@ export class RestoreSteps extends Construct {
 
     mayLook(this.findSet, 'ec2:DescribeSnapshots');
 
-    mayLook(this.planRestore, 'ec2:DescribeInstances', 'ssm:DescribeInstanceInformation');
+    mayLook(this.planRestore, 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ssm:DescribeInstanceInformation');
     mayPin(this.planRestore, documents.forRestore);
+
+    mayLook(this.holdSet, 'ec2:DescribeSnapshots');
+    mayHoldSets(this.holdSet);
 
     mayLook(this.createVolumes, 'ec2:DescribeVolumes');
     mayMakeVolumes(this.createVolumes);
 
     mayLook(this.attachVolumes, 'ec2:DescribeInstances', 'ec2:DescribeVolumes');
     mayAttachVolumes(this.attachVolumes);
+
+    mayLook(this.swapVolumes, 'ec2:DescribeVolumes');
+    maySwapVolumes(this.swapVolumes);
 
     mayLook(this.restoreHost, 'ec2:DescribeVolumes');
     mayRun(this.restoreHost, documents.forRestore);

@@ -20,7 +20,7 @@ export interface RestoreWorkflowProps {
 
 /**
  * One restore of one set: `{"instanceId":"i-…"}` in, mounted file systems out. Whatever fails, what this restore made is
- * taken away again; nothing of the original is touched.
+ * taken away again. Nothing of the original is touched, except by a swap, which puts it back when it fails.
  */
 export class RestoreWorkflow extends Construct {
   readonly stateMachine: sfn.StateMachine;
@@ -39,54 +39,74 @@ export class RestoreWorkflow extends Construct {
     // What is made and mounted, and where. Its output is the restore that all later states carry on.
     const planRestore = stepTask(this, RESTORE_STATES.planRestore, steps.planRestore).addRetry(THROTTLED);
 
+    // Retention keeps its hands off until volumes are made of it.
+    const holdSet = this.onSet(steps, 'hold', RESTORE_STATES.holdSet).addRetry(THROTTLED);
+
     // From here on there is something to take away. Each step may be repeated: it goes on where it was.
     const createVolumes = stepTask(this, RESTORE_STATES.createVolumes, steps.createVolumes, {
       resultPath: '$.created',
     }).addRetry(THROTTLED);
 
     // Before a volume is there, lest udev put an array of copies together by itself
-    const prepareHost = this.onHost(steps, 'prepare', RESTORE_STATES.prepareHost, sfn.JsonPath.DISCARD);
+    const prepareHost = this.onHost(steps, 'prepare', RESTORE_STATES.prepareHost);
 
+    const isSwap = new sfn.Choice(this, 'Swap?');
     const attachVolumes = stepTask(this, RESTORE_STATES.attachVolumes, steps.attachVolumes, {
       resultPath: '$.attached',
     }).addRetry(THROTTLED);
-
     const mount = this.onHost(steps, 'mount', RESTORE_STATES.mount, '$.mounted');
 
+    // A swap: services stopped and originals unmounted; then volume for volume; then mounted and started where they were.
+    const vacate = this.onHost(steps, 'vacate', RESTORE_STATES.vacate, '$.vacated');
+    const swapVolumes = this.onVolumes(steps, 'swap', RESTORE_STATES.swapVolumes, '$.attached').addRetry(THROTTLED);
+    const occupy = this.onHost(steps, 'occupy', RESTORE_STATES.occupy, '$.mounted');
+
+    const letGoOfSet = this.onSet(steps, 'letGo', RESTORE_STATES.letGoOfSet).addRetry({ ...HARMLESS, maxAttempts: 3 });
+    const hasFailed = new sfn.Choice(this, 'Was it restored?');
     const complete = new sfn.Succeed(this, 'Restored');
+
+    // The way back of a swap, whatever is to become of the copies. Nothing is given up before the originals are back.
+    const vacateCopies = this.onHost(steps, 'vacateCopies', RESTORE_STATES.vacateCopies);
+    const swapBack = this.onVolumes(steps, 'back', RESTORE_STATES.swapBack).addRetry(HARMLESS);
+    const occupyOriginals = this.onHost(steps, 'occupyOriginals', RESTORE_STATES.occupyOriginals).addRetry(HARMLESS);
 
     // What was made is kept only when that was asked for by name.
     const keep = new sfn.Choice(this, 'Keep what was made?');
-    const releaseHost = this.onHost(steps, 'release', RESTORE_STATES.releaseHost, sfn.JsonPath.DISCARD);
+    const releaseHost = this.onHost(steps, 'release', RESTORE_STATES.releaseHost);
     const removeVolumes = stepTask(this, RESTORE_STATES.removeVolumes, steps.removeVolumes, {
       resultPath: sfn.JsonPath.DISCARD,
     }).addRetry({ ...HARMLESS, maxAttempts: 3 });
 
     const failed = new sfn.Fail(this, 'Restore failed', { errorPath: '$.error.Error', causePath: '$.error.Cause' });
-    const volumesLeft = new sfn.Fail(this, 'Volumes are left', {
-      errorPath: '$.removeError.Error',
-      causePath: sfn.JsonPath.format(
-        '{} · the restore had failed with {}: {}',
-        sfn.JsonPath.stringAt('$.removeError.Cause'),
-        sfn.JsonPath.stringAt('$.error.Error'),
-        sfn.JsonPath.stringAt('$.error.Cause'),
-      ),
-    });
+    const volumesLeft = this.failedTwice('Volumes are left', '$.removeError');
+    const originalsNotBack = this.failedTwice('Originals are not back', '$.backError');
 
     // The flow.
-    findSet.next(readEvidence).next(planRestore).next(createVolumes);
-    createVolumes.next(prepareHost).next(attachVolumes).next(mount).next(complete);
-    for (const state of [createVolumes, prepareHost, attachVolumes, mount]) caughtBy(keep, '$.error', state);
-    keep.when(sfn.Condition.booleanEquals('$.keepOnFailure', true), failed).otherwise(releaseHost);
+    findSet.next(readEvidence).next(planRestore).next(holdSet).next(createVolumes).next(prepareHost).next(isSwap);
+    isSwap.when(sfn.Condition.isNull('$.originals'), attachVolumes).otherwise(vacate);
+    attachVolumes.next(mount).next(letGoOfSet);
+    vacate.next(swapVolumes).next(occupy).next(letGoOfSet);
+    letGoOfSet.next(hasFailed);
+    hasFailed.when(sfn.Condition.isPresent('$.error'), failed).otherwise(complete);
+
+    for (const state of [holdSet, createVolumes, prepareHost, attachVolumes, mount]) caughtBy(keep, '$.error', state);
+    for (const state of [vacate, swapVolumes, occupy]) caughtBy(vacateCopies, '$.error', state);
+    vacateCopies.next(swapBack).next(occupyOriginals).next(keep);
+    // EC2 says whether a volume is in use, when the host can't.
+    caughtBy(swapBack, '$.vacateError', vacateCopies);
+    for (const state of [swapBack, occupyOriginals]) caughtBy(originalsNotBack, '$.backError', state);
+    keep.when(sfn.Condition.booleanEquals('$.keepOnFailure', true), letGoOfSet).otherwise(releaseHost);
 
     // A host that can't be asked any more holds up nobody: EC2 says whether a volume is in use.
-    releaseHost.next(removeVolumes).next(failed);
+    releaseHost.next(removeVolumes).next(letGoOfSet);
     caughtBy(removeVolumes, '$.releaseError', releaseHost);
     caughtBy(volumesLeft, '$.removeError', removeVolumes);
+    // The hold ends by itself.
+    caughtBy(hasFailed, '$.holdError', letGoOfSet);
 
     this.stateMachine = new sfn.StateMachine(this, 'StateMachine', {
       stateMachineName: RESTORE,
-      comment: 'One set restored to mounted file systems beside the original or on another instance',
+      comment: 'One set restored to mounted file systems beside the original, on another instance, or in its place',
       definitionBody: sfn.DefinitionBody.fromChainable(findSet),
       tracingEnabled: true,
       logs: loggedIn(this),
@@ -114,8 +134,29 @@ export class RestoreWorkflow extends Construct {
     });
   }
 
-  private onHost(steps: RestoreSteps, act: string, name: string, resultPath: string) {
+  private onHost(steps: RestoreSteps, act: string, name: string, resultPath: string = sfn.JsonPath.DISCARD) {
     return stepTask(this, name, steps.restoreHost, { payload: { act, restore: ALL }, resultPath }).addRetry(THROTTLED);
+  }
+
+  private onSet({ holdSet }: RestoreSteps, act: string, name: string) {
+    return stepTask(this, name, holdSet, { payload: { act, restore: ALL }, resultPath: sfn.JsonPath.DISCARD });
+  }
+
+  private onVolumes(steps: RestoreSteps, act: string, name: string, resultPath: string = sfn.JsonPath.DISCARD) {
+    return stepTask(this, name, steps.swapVolumes, { payload: { act, restore: ALL }, resultPath });
+  }
+
+  /** An end in which the way back failed as well. */
+  private failedTwice(name: string, path: string) {
+    return new sfn.Fail(this, name, {
+      errorPath: `${path}.Error`,
+      causePath: sfn.JsonPath.format(
+        '{} · the restore had failed with {}: {}',
+        sfn.JsonPath.stringAt(`${path}.Cause`),
+        sfn.JsonPath.stringAt('$.error.Error'),
+        sfn.JsonPath.stringAt('$.error.Cause'),
+      ),
+    });
   }
 }
 

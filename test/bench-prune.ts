@@ -63,7 +63,7 @@ while (state.next !== 'end') {
       locked: ec2.lockedSnapshots(client),
       snapshotsOf: ec2.snapshotsOfInstance(client),
       imagesOf: ec2.imagesOfSnapshots(client),
-      tag: ec2.tagSnapshots(client),
+      tag: ec2.tagResources(client),
       delete: ec2.deleteSnapshot(client),
     };
     state = await deleteSets(state, () => region, systemClock);

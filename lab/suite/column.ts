@@ -58,7 +58,7 @@ export async function column(account: Account, report: Report, of: Column, round
   }
 }
 
-interface Taken {
+export interface Taken {
   readonly run: string;
   readonly grade: RunVerdict['grade'];
   readonly windowMs: number | null;
@@ -74,7 +74,7 @@ interface Evidence {
 }
 
 /** One round: a run that succeeds with grade application, and a host on which nothing of it remains. */
-async function take(account: Account, source: Instance, { topology, engines }: Column): Promise<Taken> {
+export async function take(account: Account, source: Instance, { topology, engines }: Column): Promise<Taken> {
   const before = await workload.guestMonotonicMs(source.machine);
   await sleep(1000);
   const since = Date.now();
@@ -201,7 +201,7 @@ async function hostClock(source: Instance): Promise<number> {
 }
 
 /** Disk space for the next round. */
-async function drop(account: Account, run: string): Promise<void> {
+export async function drop(account: Account, run: string): Promise<void> {
   for (const { id } of account.snapshotsOf(run).values()) {
     await account.ec2.send(new DeleteSnapshotCommand({ SnapshotId: id }));
   }

@@ -1,16 +1,11 @@
-import { ATTACH_MS } from '../shared/budget.ts';
+import { type AttachableVolume, untilAttached } from '../shared/attachments.ts';
 import type { Clock } from '../shared/clock.ts';
-import { AttachTimeoutError, NotAnInstanceError } from '../shared/errors.ts';
+import { NotAnInstanceError } from '../shared/errors.ts';
 import type { Restore } from '../shared/restore-contracts.ts';
 import { freeDevice } from './device-names.ts';
 
-interface Volume {
-  volumeId: string;
-  attachment: { instanceId: string; device: string; state: string } | undefined;
-}
-
 export interface Ec2 {
-  ofRestore(restore: string): Promise<Volume[]>;
+  ofRestore(restore: string): Promise<AttachableVolume[]>;
   instance(instanceId: string): Promise<{ devices: { device: string }[] } | undefined>;
   attach(volumeId: string, instanceId: string, device: string): Promise<void>;
 }
@@ -19,28 +14,14 @@ export interface Attached {
   volumes: { volumeId: string; device: string }[];
 }
 
-const LOOK_EVERY_MS = 2_000;
-
 /** Attaches the restore's volumes at free names, and waits until EC2 calls all of it done. Asked again it goes on. */
 export const attachVolumes = async ({ restore, instanceId }: Restore, ec2: Ec2, clock: Clock): Promise<Attached> => {
   const taken = new Set(await devicesOf(instanceId, ec2));
   for (const { volumeId, attachment } of await ec2.ofRestore(restore)) {
     if (!attachment) await attachSomewhere(volumeId, instanceId, taken, ec2);
   }
-  const until = clock.now() + ATTACH_MS;
-  for (;;) {
-    const volumes = await ec2.ofRestore(restore);
-    const open = volumes.filter(({ attachment }) => attachment?.state !== 'attached');
-    if (open.length === 0) {
-      return { volumes: volumes.map(({ volumeId, attachment }) => ({ volumeId, device: attachment?.device ?? '' })) };
-    }
-    if (clock.now() > until) {
-      throw new AttachTimeoutError(
-        `${open.map(({ volumeId, attachment }) => `${volumeId} is ${attachment?.state ?? 'not attached'}`).join(', ')} at ${instanceId} after ${ATTACH_MS / 1000} s; an instance of another kind, or one with fewer volumes, may take it`,
-      );
-    }
-    await clock.sleep(LOOK_EVERY_MS);
-  }
+  const volumes = await untilAttached(instanceId, () => ec2.ofRestore(restore), clock);
+  return { volumes: volumes.map(({ volumeId, attachment }) => ({ volumeId, device: attachment?.device ?? '' })) };
 };
 
 const devicesOf = async (instanceId: string, ec2: Ec2): Promise<string[]> => {

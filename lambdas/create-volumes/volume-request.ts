@@ -11,15 +11,15 @@ const MOST_TAGS = 50;
  * in it, so that no volume exists without them. What the set's evidence does not tell is EC2's default for gp3.
  */
 export const volumeRequest = (
-  { restore, set, zone, initializationRate }: Restore,
+  { restore, set, zone, initializationRate, originals }: Restore,
   { from, snapshotId, spec }: Restore['volumes'][number],
 ): CreateVolumeRequest => {
   const ours = {
     [RESTORE_TAGS.restore]: restore,
     [RESTORE_TAGS.set]: set.id,
     [RESTORE_TAGS.from]: from,
-    // No member of the sets of the instance that it is attached to.
-    [USER_TAGS.exclude]: 'true',
+    // A copy is no member of the sets of the instance that it is attached to; what takes the original's place is.
+    ...(originals ? {} : { [USER_TAGS.exclude]: 'true' }),
   };
   const theirs = Object.entries(spec?.tags ?? {}).slice(0, MOST_TAGS - Object.keys(ours).length);
   return {

@@ -7,7 +7,7 @@ import {
   livingInstances,
   lockedSnapshots,
   snapshotsOfInstance,
-  tagSnapshots,
+  tagResources,
 } from '../shared/ec2.ts';
 import { PRUNE_STATES } from '../shared/names.ts';
 import { step } from '../shared/step.ts';
@@ -24,7 +24,7 @@ export const handler = step(PruneState, PRUNE_STATES.delete).handler((state) => 
         locked: lockedSnapshots(client),
         snapshotsOf: snapshotsOfInstance(client),
         imagesOf: imagesOfSnapshots(client),
-        tag: tagSnapshots(client),
+        tag: tagResources(client),
         delete: deleteSnapshot(client),
       };
     },

@@ -19,22 +19,18 @@ export interface Sets {
 /** The set that is to be restored: the one that was named, or the newest that fits. No effects. */
 export const findSet = async ({ input, restore }: FindSetInput, sets: Sets): Promise<FoundRestoreSet> => {
   const all = setsOf(await sets.ofInstance(input.instanceId));
-  const [found] = all.filter((set) => fits(set, input));
+  const fitting = all.filter((set) => fits(set, input));
+  // Of two requests of one run the graded one is its set.
+  const found = fitting.find(({ grade }) => isGrade(grade)) ?? fitting[0];
   if (!found) throw new NoSuchSetError(noSuchSet(input, all));
-  const { id, snapshots } = found;
-  const open = snapshots.filter(({ state }) => state !== 'completed');
-  if (open.length > 0) {
-    throw new SetIncompleteError(
-      `set ${id} is not ready: ${open.map((each) => `${each.snapshotId} is ${each.state}`).join(', ')}; wait until it is, or name another one`,
-    );
-  }
+  refuseIncomplete(found);
   return {
     restore,
     wish: input,
-    key: `sets/${input.instanceId}/${id}.json`,
+    key: `sets/${input.instanceId}/${found.id}.json`,
     set: {
       ...found,
-      snapshots: snapshots.map(({ snapshotId, volumeId, sizeGiB, tags }) => ({
+      snapshots: found.snapshots.map(({ snapshotId, volumeId, sizeGiB, tags }) => ({
         snapshotId,
         // A copied snapshot no longer knows its volume; its tag does.
         volumeId: tags[SET_TAGS.volume] ?? volumeId,
@@ -52,16 +48,38 @@ interface Candidate {
   snapshots: TaggedSnapshot[];
 }
 
-/** Whole sets by id, the newest first. What turned up beside a set bears the tag of no run. */
+/**
+ * Sets by id and point in time, the newest first: a request that EC2 carried out after its run bears the same tags and is
+ * a set of its own, never to be mixed with the first. What turned up beside a set bears the tag of no run.
+ */
 const setsOf = (snapshots: readonly TaggedSnapshot[]): Candidate[] =>
-  Object.entries(Object.groupBy(snapshots, ({ tags }) => tags[SET_TAGS.set] ?? ''))
-    .flatMap(([id, members = []]) => {
+  Object.values(Object.groupBy(snapshots, ({ tags, startTime }) => `${tags[SET_TAGS.set]} ${startOf(tags, startTime)}`))
+    .flatMap((members = []) => {
       const [first] = members;
-      if (!first || first.tags[SET_TAGS.run] !== id) return [];
-      const grade = first.tags[SET_TAGS.grade] ?? '';
-      return [{ id, grade, mode: first.tags[SET_TAGS.mode] ?? '', startTime: first.startTime, snapshots: members }];
+      const id = first?.tags[SET_TAGS.set];
+      if (!first || !id || first.tags[SET_TAGS.run] !== id) return [];
+      const { [SET_TAGS.grade]: grade = '', [SET_TAGS.mode]: mode = '' } = first.tags;
+      return [{ id, grade, mode, startTime: startOf(first.tags, first.startTime), snapshots: members }];
     })
     .sort((a, b) => Date.parse(b.startTime) - Date.parse(a.startTime));
+
+/** The start of a copy is its own; that of its set is in a tag. */
+const startOf = (tags: Record<string, string>, startTime: string): string => tags[SET_TAGS.started] ?? startTime;
+
+const refuseIncomplete = ({ id, snapshots }: Candidate): void => {
+  const open = snapshots
+    .filter(({ state }) => state !== 'completed')
+    .map((each) => `${each.snapshotId} is ${each.state}`);
+  const going = snapshots.filter(({ tags }) => tags[SET_TAGS.deleting] !== undefined);
+  const size = Number(snapshots[0]?.tags[SET_TAGS.members] ?? snapshots.length);
+  const faults = [
+    ...open,
+    ...going.map(({ snapshotId }) => `${snapshotId} is being deleted`),
+    ...(snapshots.length < size ? [`${size - snapshots.length} of its ${size} snapshots are gone`] : []),
+  ];
+  if (faults.length === 0) return;
+  throw new SetIncompleteError(`set ${id} is not whole: ${faults.join(', ')}; wait until it is, or name another one`);
+};
 
 const fits = ({ id, grade, startTime }: Candidate, wish: RestoreWish): boolean => {
   if (wish.set !== undefined) return id === wish.set;

@@ -7,7 +7,7 @@ type Filesystem = RestoreEvidence['topology']['filesystems'][number];
 export const mountsWanted = (
   evidence: RestoreEvidence,
   wanted: readonly string[] | undefined,
-  target: string,
+  besideOriginal: boolean,
 ): Filesystem[] => {
   const there = evidence.topology.filesystems.filter((fs) => !lackOf(evidence, fs));
   const root = evidence.volumes.find((volume) => volume.root)?.volumeId;
@@ -21,7 +21,7 @@ export const mountsWanted = (
   }
   // Its tools and the kernel tell members of a btrfs by its uuid alone, and would mix up copy and original.
   const btrfs = chosen.filter(({ type }) => type === 'btrfs');
-  if (btrfs.length > 0 && target === evidence.instance) {
+  if (btrfs.length > 0 && besideOriginal) {
     throw new NotBesideOriginalError(
       `${list(btrfs)} is btrfs, whose copy must never be attached beside its original; give another instance as "target"`,
     );
@@ -65,6 +65,12 @@ export const volumesUnder = (evidence: RestoreEvidence, mounts: readonly Filesys
   }
   return [...new Set(volumes as string[])];
 };
+
+/** All file systems that lie on these volumes: a swap takes them along. */
+export const mountsOn = (evidence: RestoreEvidence, volumes: readonly string[]): Filesystem[] =>
+  evidence.topology.filesystems.filter(
+    (fs) => !lackOf(evidence, fs) && volumesOf(evidence, fs.disks).every((volume) => volumes.includes(volume ?? '')),
+  );
 
 /** NVMe disks tell their volume; Xen disks are told by EC2's device name. Undefined: not in the set. */
 const volumesOf = ({ topology, volumes }: RestoreEvidence, disks: readonly string[]): (string | undefined)[] =>

@@ -2,6 +2,7 @@ import {
   AgentMissingError,
   AgentOfflineError,
   BadEvidenceError,
+  BadInputError,
   InstanceNotRunningError,
   NotAnInstanceError,
   NotInSetError,
@@ -16,17 +17,21 @@ import {
   type Restore,
   RestoreEvidence,
 } from '../shared/restore-contracts.ts';
-import { mountsWanted, volumesUnder } from './choose-mounts.ts';
+import { mountsOn, mountsWanted, volumesUnder } from './choose-mounts.ts';
+import { originalsOf } from './choose-originals.ts';
 
 export interface Target {
   state: string;
   windows: boolean;
   tags: Record<string, string>;
   zone: string;
+  devices: { device: string; volumeId: string }[];
 }
 
 export interface World {
   instance(instanceId: string): Promise<Target | undefined>;
+  /** Those of the ids that there are. */
+  volumes(volumeIds: readonly string[]): Promise<{ volumeId: string; tags: Record<string, string> }[]>;
   agent(instanceId: string): Promise<{ ping: string } | undefined>;
   pin(document: string): Promise<{ version: string; hash: string }>;
 }
@@ -36,10 +41,16 @@ export const planRestore = async (input: PlanRestoreInput, world: World): Promis
   const { restore, wish, set } = input;
   const evidence = read(input);
   const instanceId = wish.target ?? wish.instanceId;
+  if (wish.swap && instanceId !== wish.instanceId) {
+    throw new BadInputError(
+      `swap puts the volumes of ${wish.instanceId} into their own place and can't go to the target ${instanceId}; leave one of the two out`,
+    );
+  }
 
   // What is mounted, and the volumes that it takes
-  const mounts = mountsWanted(evidence, wish.mounts, instanceId);
-  const volumes = volumesUnder(evidence, mounts).map((from) => memberOf(set, evidence, from));
+  const wanted = mountsWanted(evidence, wish.mounts, !wish.swap && instanceId === evidence.instance);
+  const volumeIds = volumesUnder(evidence, wanted);
+  const mounts = wish.swap ? mountsOn(evidence, volumeIds) : wanted;
 
   // Where it goes
   const [instance, agent, document] = await Promise.all([
@@ -47,27 +58,42 @@ export const planRestore = async (input: PlanRestoreInput, world: World): Promis
     world.agent(instanceId),
     world.pin(DOCUMENTS.restore),
   ]);
-  const { zone } = refuseTarget(instanceId, instance);
+  const target = refuseTarget(instanceId, instance);
   refuseAgent(instanceId, agent);
+  const swap = wish.swap ? originalsOf(evidence, volumeIds, await attachedTo(target, world)) : null;
 
   return {
     restore,
-    set: { id: set.id, grade: set.grade, startTime: set.startTime },
+    set: {
+      id: set.id,
+      grade: set.grade,
+      startTime: set.startTime,
+      snapshotIds: set.snapshots.map(({ snapshotId }) => snapshotId),
+    },
     from: wish.instanceId,
     instanceId,
-    zone,
-    access: wish.access,
+    zone: target.zone,
+    access: wish.swap ? 'rw' : wish.access,
     under: wish.under,
     keepOnFailure: wish.keepOnFailure,
     initializationRate: wish.initializationRate ?? null,
     document,
-    volumes,
+    volumes: volumeIds.map((from) => memberOf(set, evidence, from, swap?.places)),
+    originals: swap?.originals ?? null,
     merges: mergesOf(set, evidence),
     mounts: mounts.map(({ mount, type, uuid, options, layers }) => {
       const [own] = layers;
       return { mount, type, uuid, options, lv: own?.kind === 'lv' ? own.detail : '' };
     }),
   };
+};
+
+const attachedTo = async ({ devices }: Target, world: World) => {
+  const volumes = await world.volumes(devices.map(({ volumeId }) => volumeId));
+  return devices.map((each) => ({
+    ...each,
+    tags: volumes.find(({ volumeId }) => volumeId === each.volumeId)?.tags ?? {},
+  }));
 };
 
 const read = ({ key, object: { text } }: PlanRestoreInput): RestoreEvidence => {
@@ -89,6 +115,7 @@ const memberOf = (
   { id, snapshots }: FoundRestoreSet['set'],
   { volumes }: RestoreEvidence,
   from: string,
+  places: ReadonlyMap<string, string> | undefined,
 ): Restore['volumes'][number] => {
   const snapshot = snapshots.find(({ volumeId }) => volumeId === from);
   if (!snapshot) {
@@ -96,8 +123,14 @@ const memberOf = (
       `set ${id} has no snapshot of ${from}, which lies under what is to be mounted; name other mounts or another set`,
     );
   }
-  const spec = volumes.find(({ volumeId }) => volumeId === from)?.spec ?? null;
-  return { from, snapshotId: snapshot.snapshotId, sizeGiB: snapshot.sizeGiB, spec };
+  const original = volumes.find(({ volumeId }) => volumeId === from);
+  return {
+    from,
+    device: places?.get(from) ?? original?.device ?? '',
+    snapshotId: snapshot.snapshotId,
+    sizeGiB: snapshot.sizeGiB,
+    spec: original?.spec ?? null,
+  };
 };
 
 /**

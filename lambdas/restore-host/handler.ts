@@ -13,6 +13,10 @@ const STATE = {
   prepare: RESTORE_STATES.prepareHost,
   mount: RESTORE_STATES.mount,
   release: RESTORE_STATES.releaseHost,
+  vacate: RESTORE_STATES.vacate,
+  occupy: RESTORE_STATES.occupy,
+  vacateCopies: RESTORE_STATES.vacateCopies,
+  occupyOriginals: RESTORE_STATES.occupyOriginals,
 } as const;
 
 export const handler = step(RestoreHostInput, ({ act }) => STATE[act]).handler((input) =>

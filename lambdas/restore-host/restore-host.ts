@@ -14,15 +14,30 @@ export type HostReport = Pick<RestoreAnswer, 'mounts' | 'arrays' | 'groups' | 'd
 /** Most characters of the plan: the document takes no more (PARAMETER_PATTERNS). */
 const MOST_PLAN = 12_000;
 
-/** Has the host prepare for the restore's volumes, mount what lies on them, or let go of it. Each act may be repeated. */
+/** Each act of the document, and whose volumes it is about: those that the restore made, or those that they replace. */
+const ACTS = {
+  prepare: { act: 'prepare', whose: 'copies' },
+  mount: { act: 'mount', whose: 'copies' },
+  release: { act: 'release', whose: 'copies' },
+  vacate: { act: 'vacate', whose: 'originals' },
+  occupy: { act: 'occupy', whose: 'copies' },
+  vacateCopies: { act: 'vacate', whose: 'copies' },
+  occupyOriginals: { act: 'occupy', whose: 'originals' },
+} as const satisfies Record<RestoreHostInput['act'], object>;
+
+/** Has the host do one act of a restore. Each may be repeated. */
 export const restoreHost = async (
-  { act, restore }: RestoreHostInput,
+  { act: asked, restore }: RestoreHostInput,
   ec2: Volumes,
   host: CommandChannel,
   clock: Clock,
 ): Promise<HostReport> => {
-  // By tag: a release has to know the volumes of a step that never answered.
-  const volumes = (await ec2.ofRestore(restore.restore)).map(({ volumeId }) => volumeId);
+  const { act, whose } = ACTS[asked];
+  const volumes =
+    whose === 'originals'
+      ? (restore.originals ?? []).map(({ volumeId }) => volumeId)
+      : // By tag: a release has to know the volumes of a step that never answered.
+        (await ec2.ofRestore(restore.restore)).map(({ volumeId }) => volumeId);
   if (volumes.length === 0) return { mounts: [], arrays: [], groups: [], done: [] };
   const { answer } = await runCommand(
     host,
@@ -36,7 +51,8 @@ export const restoreHost = async (
         Act: act,
         Access: restore.access,
         Under: restore.under,
-        Plan: planFor(restore, volumes),
+        // The host has noted itself how the originals were.
+        Plan: planFor(whose === 'originals' ? { ...restore, merges: [], mounts: [] } : restore, volumes),
       },
       comment: `Freezeframe restore ${restore.restore}`,
     },

@@ -68,7 +68,17 @@ export const SNAPSHOT_INTERVAL_MS = 15_000;
 export const REHEARSE_WAIT_MS = 20_000;
 
 /** Document Restore: how long its function waits for each act. The agent ends it after 840 s. */
-export const RESTORE_ACT_MS = { prepare: 90_000, mount: 860_000, release: 400_000 } as const;
+export const RESTORE_ACT_MS = {
+  prepare: 90_000,
+  mount: 860_000,
+  release: 400_000,
+  // Services stop and start meanwhile, which for a database can take minutes.
+  vacate: 860_000,
+  occupy: 860_000,
+} as const;
+
+/** A set is held for its restore for so long at most, should nobody let go of it. */
+export const HOLD_MS = 6 * 3_600_000;
 
 /** Volumes made of snapshots are `available` within seconds; EC2 promises no time. */
 export const CREATE_VOLUMES_MS = 300_000;

@@ -47,8 +47,8 @@ export const PARAMETER_PATTERNS = {
   Why: '^(asked|rescue|sweep|hand)$',
   /** Id of the restore: the name of its execution. */
   Restore: '^[A-Za-z0-9_-]{1,80}$',
-  /** What Restore shall do: before the attachment, after it, before the detachment. */
-  Act: '^(prepare|mount|release)$',
+  /** What Restore shall do: before the attachment, after it, before the detachment; in a swap, free a place and take it. */
+  Act: '^(prepare|mount|release|vacate|occupy)$',
   /** Whether restored file systems are mounted read-only. */
   Access: '^(ro|rw)$',
   /** Directory that holds one of the restore's own, with all its mount points. */
@@ -121,6 +121,8 @@ export const HOST_ERRORS = {
   MountFailed: 33,
   /** Restore: something uses what is to be released. */
   RestoreInUse: 34,
+  /** Restore: a service that was stopped for a swap does not start again. */
+  ServiceFailed: 35,
 } as const;
 export type HostErrorCode = keyof typeof HOST_ERRORS;
 

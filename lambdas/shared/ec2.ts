@@ -7,6 +7,7 @@ import {
   CreateVolumeCommand,
   type CreateVolumeRequest,
   DeleteSnapshotCommand,
+  DeleteTagsCommand,
   DeleteVolumeCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
@@ -124,7 +125,7 @@ export const volumesOf = (client: EC2Client) => async (volumeIds: readonly strin
   }));
 };
 
-/** A volume that a restore has made. `state`: creating, available, in-use, deleting, deleted, error. */
+/** A volume of a restore. `state`: creating, available, in-use, deleting, deleted, error. */
 export interface RestoredVolume {
   volumeId: string;
   state: string;
@@ -133,38 +134,39 @@ export interface RestoredVolume {
 }
 
 /** By tag, so that a volume whose answer was lost is found too. */
-export const volumesOfRestore =
-  (client: EC2Client) =>
-  async (restore: string): Promise<RestoredVolume[]> => {
-    const found: Volume[] = [];
-    let next: string | undefined;
-    do {
-      const page = await ask('ec2:DescribeVolumes', () =>
-        client.send(
-          new DescribeVolumesCommand({
-            Filters: [{ Name: `tag:${RESTORE_TAGS.restore}`, Values: [restore] }],
-            MaxResults: 500,
-            ...(next ? { NextToken: next } : {}),
-          }),
-        ),
-      );
-      found.push(...(page.Volumes ?? []));
-      next = page.NextToken;
-    } while (next);
-    return found.map((volume) => {
-      const [attachment] = volume.Attachments ?? [];
-      return {
-        volumeId: volume.VolumeId ?? '',
-        state: volume.State ?? '',
-        tags: tagsOf(volume.Tags),
-        attachment: attachment && {
-          instanceId: attachment.InstanceId ?? '',
-          device: attachment.Device ?? '',
-          state: attachment.State ?? '',
-        },
-      };
-    });
-  };
+export const volumesOfRestore = (client: EC2Client) => (restore: string) =>
+  findVolumes(client, { Name: `tag:${RESTORE_TAGS.restore}`, Values: [restore] });
+
+/** By filter, since asking for ids fails altogether when one of them is gone. */
+export const volumesById = (client: EC2Client) => (volumeIds: readonly string[]) =>
+  inChunks(volumeIds, (chunk) => findVolumes(client, { Name: 'volume-id', Values: chunk }));
+
+const findVolumes = async (client: EC2Client, filter: Filter): Promise<RestoredVolume[]> => {
+  const found: Volume[] = [];
+  let next: string | undefined;
+  do {
+    const page = await ask('ec2:DescribeVolumes', () =>
+      client.send(
+        new DescribeVolumesCommand({ Filters: [filter], MaxResults: 500, ...(next ? { NextToken: next } : {}) }),
+      ),
+    );
+    found.push(...(page.Volumes ?? []));
+    next = page.NextToken;
+  } while (next);
+  return found.map((volume) => {
+    const [attachment] = volume.Attachments ?? [];
+    return {
+      volumeId: volume.VolumeId ?? '',
+      state: volume.State ?? '',
+      tags: tagsOf(volume.Tags),
+      attachment: attachment && {
+        instanceId: attachment.InstanceId ?? '',
+        device: attachment.Device ?? '',
+        state: attachment.State ?? '',
+      },
+    };
+  });
+};
 
 export const createVolume = (client: EC2Client) => async (request: CreateVolumeRequest) => {
   const { VolumeId = '' } = await ask('ec2:CreateVolume', () => client.send(new CreateVolumeCommand(request)));
@@ -275,9 +277,13 @@ const foundSnapshot = (snapshot: Snapshot): FoundSnapshot => ({
   tags: tagsOf(snapshot.Tags),
 });
 
-export const tagSnapshots = (client: EC2Client) => async (snapshotIds: readonly string[], tags: Tags) => {
-  await ask('ec2:CreateTags', () =>
-    client.send(new CreateTagsCommand({ Resources: [...snapshotIds], Tags: tagList(tags) })),
+export const tagResources = (client: EC2Client) => async (ids: readonly string[], tags: Tags) => {
+  await ask('ec2:CreateTags', () => client.send(new CreateTagsCommand({ Resources: [...ids], Tags: tagList(tags) })));
+};
+
+export const untagResources = (client: EC2Client) => async (ids: readonly string[], keys: readonly string[]) => {
+  await ask('ec2:DeleteTags', () =>
+    client.send(new DeleteTagsCommand({ Resources: [...ids], Tags: keys.map((Key) => ({ Key })) })),
   );
 };
 

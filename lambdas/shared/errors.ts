@@ -90,6 +90,9 @@ export const VolumeFailedError = errorNamed('VolumeFailedError');
 export const VolumesSlowError = errorNamed('VolumesSlowError');
 export const NoDeviceNameError = errorNamed('NoDeviceNameError');
 export const AttachTimeoutError = errorNamed('AttachTimeoutError');
+/** Volumes that can't give their place to restored ones while their instance runs, or are not those of the set. */
+export const NotSwappableError = errorNamed('NotSwappableError');
+export const DetachTimeoutError = errorNamed('DetachTimeoutError');
 /** Volumes of a restore that failed could not be removed. */
 export const VolumesLeftError = errorNamed('VolumesLeftError');
 

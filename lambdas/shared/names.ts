@@ -27,12 +27,22 @@ export const RESTORE_STATES = {
   findSet: 'Find set',
   readEvidence: 'Read evidence',
   planRestore: 'Plan restore',
+  holdSet: 'Hold set',
   createVolumes: 'Create volumes',
   prepareHost: 'Prepare host',
   attachVolumes: 'Attach volumes',
   mount: 'Mount',
+  /** In a swap, in the place of *Attach volumes* and *Mount*. */
+  vacate: 'Vacate',
+  swapVolumes: 'Swap volumes',
+  occupy: 'Occupy',
+  /** After an error in one of these three: the originals get their place back. */
+  vacateCopies: 'Vacate copies',
+  swapBack: 'Swap back',
+  occupyOriginals: 'Occupy originals',
   releaseHost: 'Release host',
   removeVolumes: 'Remove volumes',
+  letGoOfSet: 'Let go of set',
 } as const;
 
 /** States of the prune. */
@@ -90,6 +100,14 @@ export const RESTORE_TAGS = {
   set: 'freezeframe:restored-set',
   /** The volume that the snapshot was taken of. */
   from: 'freezeframe:restored-volume',
+} as const;
+
+/** Tags of the original volumes that a swap has put aside: kept until somebody deletes them. */
+export const SWAP_TAGS = {
+  /** Name of the restore that took their place: nothing else of an instance's own may we detach or attach. */
+  swappedOut: 'freezeframe:swapped-out',
+  /** Where they were attached. */
+  device: 'freezeframe:swapped-device',
 } as const;
 
 /** Name of the state machine that lets sets go. */

@@ -13,11 +13,11 @@ import {
   VolumeSpec,
 } from './contracts.ts';
 
-/** Answer of Restore. `arrays`, `groups` and `mounts` are of the act `mount`; `done` is for people. */
+/** Answer of Restore. `arrays`, `groups` and `mounts` are of the acts `mount` and `occupy`; `done` is for people. */
 export const RestoreAnswer = z.object({
   ...Head,
   restore: z.string(),
-  act: z.enum(['prepare', 'mount', 'release']),
+  act: z.enum(['prepare', 'mount', 'release', 'vacate', 'occupy']),
   arrays: z.array(z.object({ uuid: z.string(), device: z.string(), newUuid: z.boolean() })),
   groups: z.array(z.object({ uuid: z.string(), name: z.string(), as: z.string() })),
   mounts: z.array(
@@ -52,6 +52,8 @@ export const RestoreWish = z.strictObject({
   target: z.optional(InstanceId),
   access: z._default(z.enum(['ro', 'rw']), 'ro'),
   under: z._default(z.string().check(z.regex(new RegExp(PARAMETER_PATTERNS.Under))), '/mnt/freezeframe'),
+  /** Put the restored volumes in the place of the original's own, which are kept aside. */
+  swap: z._default(z.boolean(), false),
   /** Mount points of the original. Default: all but those on its root volume. */
   mounts: z.optional(z.array(MountPath).check(z.minLength(1))),
   /** Leave what this restore made where it is when it fails. */
@@ -99,7 +101,8 @@ export type PlanRestoreInput = z.infer<typeof PlanRestoreInput>;
 /** Output of *Plan restore*: what is to be made, carried to the end. */
 export const Restore = z.object({
   restore: RunId,
-  set: z.object({ id: RunId, grade: z.string(), startTime: z.string() }),
+  /** `snapshotIds`: all of its members, also those that this restore makes nothing of. */
+  set: z.object({ id: RunId, grade: z.string(), startTime: z.string(), snapshotIds: z.array(z.string()) }),
   /** Whose backup it is, and where it goes. */
   from: InstanceId,
   instanceId: InstanceId,
@@ -109,9 +112,18 @@ export const Restore = z.object({
   keepOnFailure: z.boolean(),
   initializationRate: z.nullable(z.number()),
   document: PinnedDocument,
+  /** `device`: where the original was attached. */
   volumes: z.array(
-    z.object({ from: VolumeId, snapshotId: z.string(), spec: z.nullable(VolumeSpec), sizeGiB: z.number() }),
+    z.object({
+      from: VolumeId,
+      device: z.string(),
+      snapshotId: z.string(),
+      spec: z.nullable(VolumeSpec),
+      sizeGiB: z.number(),
+    }),
   ),
+  /** In a swap: what is attached now where the restored volumes shall be. Null: no swap. */
+  originals: z.nullable(z.array(z.object({ volumeId: VolumeId, device: z.string() }))),
   /** LVM snapshots that hold the set's state: `vg/lv` of the origin and the snapshot's own name. */
   merges: z.array(z.object({ origin: z.string(), snapshot: z.string() })),
   /** `lv`: `vg/lv` where the file system lies on a logical volume, else empty. */
@@ -121,6 +133,17 @@ export const Restore = z.object({
 });
 export type Restore = z.infer<typeof Restore>;
 
-/** Input of *Prepare host*, *Mount* and *Release host*: one function, told apart by `act`. */
-export const RestoreHostInput = z.object({ act: z.enum(['prepare', 'mount', 'release']), restore: Restore });
+/** Input of *Hold set* and *Let go of set*: one function, told apart by `act`. */
+export const HoldSetInput = z.object({ act: z.enum(['hold', 'letGo']), restore: Restore });
+export type HoldSetInput = z.infer<typeof HoldSetInput>;
+
+/** Input of *Swap volumes* and *Swap back*: one function, told apart by `act`. */
+export const SwapVolumesInput = z.object({ act: z.enum(['swap', 'back']), restore: Restore });
+export type SwapVolumesInput = z.infer<typeof SwapVolumesInput>;
+
+/** Acts on the host by the states that ask for them: one function and one document, told apart by `act`. */
+export const RestoreHostInput = z.object({
+  act: z.enum(['prepare', 'mount', 'release', 'vacate', 'occupy', 'vacateCopies', 'occupyOriginals']),
+  restore: Restore,
+});
 export type RestoreHostInput = z.infer<typeof RestoreHostInput>;

@@ -28,6 +28,7 @@ exit_code_of() {
     FilesystemMissing) REPLY=32 ;;
     MountFailed) REPLY=33 ;;
     RestoreInUse) REPLY=34 ;;
+    ServiceFailed) REPLY=35 ;;
     *) REPLY=25 ;;
   esac
 }

@@ -117,20 +117,24 @@ unmount_all() {
 # original's name, add a member to an original that lacks one, and let /dev/disk/by-label lead to the copy.
 RULES_DIR=${FF_RULES:-/run/udev/rules.d}
 
+# For the volumes of the plan, in files of this name.
 rules_begin() {
   local volume
+  RULES=$1
   mkdir -p "$RULES_DIR"
   for volume in "${PLAN_VOLUME[@]}"; do
     printf 'SUBSYSTEM=="block", ATTRS{serial}=="%s*", ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}="1", ENV{SYSTEMD_READY}="0"\n' "${volume/-/}"
-  done >"$RULES_DIR/59-freezeframe-$P_RESTORE.rules"
-  : >"$RULES_DIR/68-freezeframe-$P_RESTORE.rules"
+  done >"$RULES_DIR/59-freezeframe-$RULES.rules"
+  : >"$RULES_DIR/68-freezeframe-$RULES.rules"
   udevadm control --reload || true
 }
 
-# For a device that is made next, by a udev match: its links give way to the original's, and LVM leaves it alone.
+# For a device that is made next, by a udev match: no link to its file system, not even where the original has none, and
+# LVM leaves it alone.
 rules_add() {
-  printf 'SUBSYSTEM=="block", %s, OPTIONS+="link_priority=-1000", ENV{ID_FS_TYPE}="", ENV{SYSTEMD_READY}="0"\n' "$1" \
-    >>"$RULES_DIR/68-freezeframe-$P_RESTORE.rules"
+  # shellcheck disable=SC2016 # for udev to put in
+  printf 'SUBSYSTEM=="block", %s, OPTIONS+="link_priority=-1000", SYMLINK-="disk/by-label/$env{ID_FS_LABEL_ENC}", SYMLINK-="disk/by-uuid/$env{ID_FS_UUID_ENC}", ENV{ID_FS_TYPE}="", ENV{SYSTEMD_READY}="0"\n' "$1" \
+    >>"$RULES_DIR/68-freezeframe-$RULES.rules"
   udevadm control --reload || true
 }
 
@@ -139,4 +143,15 @@ rules_end() {
   udevadm settle --timeout=30 || true
   rm -f "$RULES_DIR/68-freezeframe-$P_RESTORE.rules"
   udevadm control --reload || true
+}
+
+# What stays in its place is a device like any other from here on, with links and units of its own.
+rules_forget() {
+  local name
+  udevadm settle --timeout=30 || true
+  rm -f "$RULES_DIR"/*-freezeframe-"$P_RESTORE".rules "$RULES_DIR"/*-freezeframe-"$P_RESTORE"@*.rules
+  udevadm control --reload || true
+  ours_read
+  for name in ${OURS[@]+"${OURS[@]}"}; do udevadm trigger --action=change "$FF_SYS/class/block/$name" || true; done
+  udevadm settle --timeout=30 || true
 }

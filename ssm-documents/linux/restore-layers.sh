@@ -59,6 +59,10 @@ array_member() {
 # Under a uuid of its own where the original is here too.
 array_assemble() {
   local uuid=$1 number=99 present='' k options=(--homehost=any) members=()
+  if [[ $IN_PLACE ]]; then
+    array_place "$uuid"
+    return
+  fi
   arrays_read
   for k in ${MD_UUID[@]+"${MD_UUID[@]}"}; do if [[ ${k//:/} == "${uuid//:/}" ]]; then present=1; fi; done
   if [[ $present ]]; then options+=(--update=uuid); fi
@@ -76,18 +80,38 @@ array_assemble() {
   did "array $uuid assembled as md$number${present:+ under a new uuid, for the original is here}"
 }
 
+# As at a boot, so that it gets the name that the configuration knows it by.
+array_place() {
+  local uuid=$1 member k name=''
+  rules_add "ENV{MD_UUID}==\"$uuid\""
+  read_words "${MEMBERS[$uuid]}"
+  for member in "${WORDS[@]}"; do attempt 120 mdadm --incremental --run "$member" || true; done
+  blocks_read
+  arrays_read
+  for k in ${MD_UUID[@]+"${!MD_UUID[@]}"}; do
+    if [[ ${MD_UUID[$k]//:/} == "${uuid//:/}" ]]; then name=${MD_NAME[$k]}; fi
+  done
+  if [[ -z $name ]]; then refuse ArrayIncomplete "array $uuid does not assemble: $COMMAND_OUTPUT"; fi
+  unset "MEMBERS[$uuid]"
+  node_wait "/dev/$name"
+  json_object s uuid "$uuid" s device "/dev/$name" b newUuid 0
+  DONE_ARRAYS+=,$REPLY
+  did "array $uuid assembled as $name"
+}
+
 # The key is on the host or nowhere: named for this uuid in crypttab, or put into /etc/freezeframe/keys.
 luks_open() {
-  local device=$1 uuid=$2 key='' name source file rest
+  local device=$1 uuid=$2 key='' known='' name source file rest
   need cryptsetup 'the set is encrypted with LUKS'
   if [[ -r /etc/freezeframe/keys/$uuid ]]; then key=/etc/freezeframe/keys/$uuid; fi
   while [[ -z $key ]] && read -r name source file rest; do
-    if [[ ${source//\"/} == "UUID=$uuid" && $file == /* && -f $file ]]; then key=$file; fi
+    if [[ ${source//\"/} == "UUID=$uuid" && $file == /* && -f $file ]]; then key=$file known=$name; fi
   done < <(cat /etc/crypttab 2>/dev/null || true)
   if [[ -z $key ]]; then
     refuse KeyMissing "$device is encrypted with LUKS ($uuid) and this host has no key for it: put the key file at /etc/freezeframe/keys/$uuid (root, mode 0400), then restore again"
   fi
   name=freezeframe-$device-${uuid%%-*}
+  if [[ $IN_PLACE && $known ]]; then name=$known; fi
   rules_add "ENV{DM_NAME}==\"$name\""
   if ! attempt 120 cryptsetup open --type luks --key-file "$key" "/dev/$device" "$name"; then
     refuse KeyMissing "the key $key does not open $device: $COMMAND_OUTPUT"
@@ -129,6 +153,9 @@ group_open() {
     taken+="${FIELD[1]} "
     if [[ ${FIELD[0]} == "$uuid" || ${FIELD[1]} == "$name" ]]; then clash=1; fi
   done < <(lvm_rows vg_uuid,vg_name vgs --config "$LVM_OTHERS")
+  if [[ $clash && $IN_PLACE ]]; then
+    refuse GroupIncomplete "another volume group $name is on this host, in the place that is to be taken; export or rename it, then restore again"
+  fi
   if [[ $clash ]]; then
     while [[ $taken == *" $as "* ]]; do
       number=$((number + 1))

@@ -1,15 +1,19 @@
 #!/bin/bash
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# Document Restore: the volumes of a restored set become mounted file systems again, or are let go of. Three acts:
+# Document Restore: the volumes of a restored set become mounted file systems again, or are let go of. The acts:
 #   prepare   before the volumes are attached: udev is to leave them alone
 #   mount     arrays, LUKS, volume groups, LVM snapshots, file systems; what fails is undone
 #   release   unmounts and takes apart all that lies on these volumes, and on nothing else
-# Nothing is kept between them: what is ours is read off the volumes, by their serial numbers.
+#   vacate    stops what uses the file systems on these volumes, then unmounts and takes apart; what fails is undone
+#   occupy    what lies on these volumes is mounted where it belongs, and what was stopped is started
+# What is ours is read off the volumes, by their serial numbers. Kept between acts are notes of the first vacate alone.
 
 # From the plan: the volumes; LVM snapshots to merge ("vg/lv ff_lv"); file systems to mount.
 PLAN_VOLUME=() PLAN_MERGE=() PLAN_TYPE=() PLAN_UUID=() PLAN_OPTS=() PLAN_LV=() PLAN_PATH=()
 # What was done, for people, and as JSON: arrays, groups, mounts.
 DONE=() DONE_ARRAYS='' DONE_GROUPS='' DONE_MOUNTS=''
+# Set where the volumes take the place of others, and everything has the names that the host knows.
+IN_PLACE=''
 
 restore_main() {
   trap 'fail Internal "line $LINENO: $BASH_COMMAND"' ERR
@@ -17,11 +21,11 @@ restore_main() {
   plan_read
   one_at_a_time
   case $P_ACT in
-    prepare) rules_begin ;;
+    prepare) rules_begin "$P_RESTORE" ;;
     mount)
       trap 'refuse Internal "line $LINENO: $BASH_COMMAND"' ERR
       restore_tools
-      rules_begin
+      rules_begin "$P_RESTORE"
       disks_wait
       # Of an earlier try, or of a udev that was faster than our rule.
       release_all
@@ -32,6 +36,12 @@ restore_main() {
       release_all
       rules_end
       ;;
+    vacate) vacate_all ;;
+    occupy)
+      trap 'refuse Internal "line $LINENO: $BASH_COMMAND"' ERR
+      restore_tools
+      occupy_all
+      ;;
   esac
   json_strings ${DONE[@]+"${DONE[@]}"}
   printf '{"contract":1,"restore":"%s","act":"%s","arrays":[%s],"groups":[%s],"mounts":[%s],"done":%s}\n' \
@@ -41,7 +51,7 @@ restore_main() {
 # The function that sent an act may have given up on it, and sends the next: that waits for the first to end.
 one_at_a_time() {
   local patience=60
-  if [[ $P_ACT == release ]]; then patience=300; fi
+  if [[ $P_ACT == release || $P_ACT == vacate || $P_ACT == occupy ]]; then patience=300; fi
   mkdir -p "$FF_RUN"
   exec 5>"$FF_RUN/restore.lock"
   if ! flock -w "$patience" 5; then
@@ -65,26 +75,28 @@ refuse() {
 
 # The plan comes as base64, since it holds paths; one thing a line, words as the kernel escapes them in mountinfo.
 plan_read() {
-  local what lines=()
+  local line lines=()
   mapfile -t lines < <(printf '%s' "$P_PLAN" | base64 -d 2>/dev/null)
-  for what in ${lines[@]+"${lines[@]}"}; do
-    read_words "$what"
-    case ${WORDS[0]:-} in
-      volume) PLAN_VOLUME+=("${WORDS[1]}") ;;
-      merge) PLAN_MERGE+=("${WORDS[1]} ${WORDS[2]}") ;;
-      mount)
-        PLAN_TYPE+=("${WORDS[1]}") PLAN_UUID+=("${WORDS[2]}") PLAN_OPTS+=("${WORDS[3]}")
-        unescape "${WORDS[4]}"
-        PLAN_LV+=("$REPLY")
-        unescape "${WORDS[5]}"
-        PLAN_PATH+=("$REPLY")
-        ;;
-    esac
-  done
+  for line in ${lines[@]+"${lines[@]}"}; do plan_line "$line"; done
   if [ "${#PLAN_VOLUME[@]}" = 0 ]; then fail Internal 'the plan names no volume'; fi
   case $P_UNDER/ in */../* | */./* | *//*) fail MountFailed "the directory is $P_UNDER; give an absolute path without . and .." ;; esac
   # A directory of its own, so that whatever is in it was made here.
   ROOT=$P_UNDER/$P_RESTORE
+}
+
+plan_line() {
+  read_words "$1"
+  case ${WORDS[0]:-} in
+    volume) PLAN_VOLUME+=("${WORDS[1]}") ;;
+    merge) PLAN_MERGE+=("${WORDS[1]} ${WORDS[2]}") ;;
+    mount)
+      PLAN_TYPE+=("${WORDS[1]}") PLAN_UUID+=("${WORDS[2]}") PLAN_OPTS+=("${WORDS[3]}")
+      unescape "${WORDS[4]}"
+      PLAN_LV+=("$REPLY")
+      unescape "${WORDS[5]}"
+      PLAN_PATH+=("$REPLY")
+      ;;
+  esac
 }
 
 restore_tools() {

@@ -4,10 +4,11 @@ import { describe, test } from 'node:test';
 import { freeDevice } from '../../lambdas/attach-volumes/device-names.ts';
 import { volumeRequest } from '../../lambdas/create-volumes/volume-request.ts';
 import { findSet } from '../../lambdas/find-set/find-set.ts';
-import { mountsWanted, volumesUnder } from '../../lambdas/plan-restore/choose-mounts.ts';
+import { mountsOn, mountsWanted, volumesUnder } from '../../lambdas/plan-restore/choose-mounts.ts';
+import { originalsOf } from '../../lambdas/plan-restore/choose-originals.ts';
 import { planFor } from '../../lambdas/restore-host/restore-host.ts';
 import { PARAMETER_PATTERNS, type VolumeSpec } from '../../lambdas/shared/contracts.ts';
-import { SET_TAGS } from '../../lambdas/shared/names.ts';
+import { RESTORE_TAGS, SET_TAGS } from '../../lambdas/shared/names.ts';
 import { type Restore, type RestoreEvidence, RestoreWish } from '../../lambdas/shared/restore-contracts.ts';
 
 const INSTANCE = 'i-0123456789abcdef0';
@@ -24,7 +25,7 @@ const GP3: VolumeSpec = {
 };
 const restore = (changes: Partial<Restore> = {}): Restore => ({
   restore: 'restore-1',
-  set: { id: 'run-1', grade: 'application', startTime: '2026-11-22T03:00:00Z' },
+  set: { id: 'run-1', grade: 'application', startTime: '2026-11-22T03:00:00Z', snapshotIds: [] },
   from: INSTANCE,
   instanceId: INSTANCE,
   zone: 'eu-central-1a',
@@ -34,6 +35,7 @@ const restore = (changes: Partial<Restore> = {}): Restore => ({
   initializationRate: null,
   document: { version: '1', hash: 'x' },
   volumes: [],
+  originals: null,
   merges: [],
   mounts: [],
   ...changes,
@@ -41,7 +43,7 @@ const restore = (changes: Partial<Restore> = {}): Restore => ({
 
 describe('a volume is made as its original was', () => {
   const request = (spec: VolumeSpec | null, changes: Partial<Restore> = {}) =>
-    volumeRequest(restore(changes), { from: volume(1), snapshotId: 'snap-1', sizeGiB: 100, spec });
+    volumeRequest(restore(changes), { from: volume(1), device: '/dev/sdf', snapshotId: 'snap-1', sizeGiB: 100, spec });
 
   test('with the numbers that its type may have, and no others', () => {
     const numbers = (type: string) => {
@@ -122,8 +124,8 @@ describe('what is mounted', () => {
     volumes: [0, 1, 2].map((k) => ({ volumeId: volume(k), device: `/dev/sd${'afg'[k]}`, root: k === 0 })),
     receipt: null,
   });
-  const mounts = (from: RestoreEvidence, wanted?: string[], target = INSTANCE) =>
-    mountsWanted(from, wanted, target).map(({ mount }) => mount);
+  const mounts = (from: RestoreEvidence, wanted?: string[], beside = true) =>
+    mountsWanted(from, wanted, beside).map(({ mount }) => mount);
 
   test('is all but the root volume, unless it is named', () => {
     const from = evidence([fs('/data', ['nvme1n1']), fs('/', ['nvme0n1'])]);
@@ -146,7 +148,15 @@ describe('what is mounted', () => {
   test('is no btrfs beside its original', () => {
     const from = evidence([fs('/data', ['nvme1n1'], { type: 'btrfs' })]);
     assert.throws(() => mounts(from), { name: 'NotBesideOriginalError' });
-    assert.deepEqual(mounts(from, undefined, 'i-0aaaaaaaaaaaaaaaa'), ['/data']);
+    assert.deepEqual(mounts(from, undefined, false), ['/data']);
+  });
+
+  test('is in a swap all that lies on the volumes', () => {
+    const from = evidence([fs('/data', ['nvme1n1']), fs('/log', ['nvme1n1']), fs('/other', ['nvme1n1', 'nvme2n1'])]);
+    assert.deepEqual(
+      mountsOn(from, [volume(1)]).map(({ mount }) => mount),
+      ['/data', '/log'],
+    );
   });
 
   test('takes whole arrays and groups, and the root volume where it belongs to one', () => {
@@ -156,6 +166,44 @@ describe('what is mounted', () => {
     assert.deepEqual(under([]), [volume(1)]);
     assert.deepEqual(under([group(['nvme1n1', 'nvme2n1']), group(['nvme2n1', 'nvme0n1'])]), [0, 1, 2].map(volume));
     assert.throws(() => under([group(['nvme1n1', 'nvme3n1'])]), { name: 'NotInSetError' });
+  });
+});
+
+describe('what gives its place to a copy', () => {
+  const from = (roots: readonly number[] = [0]): RestoreEvidence => ({
+    run: 'run-1',
+    instance: INSTANCE,
+    topology: { disks: [], filesystems: [], arrays: [], groups: [] },
+    volumes: [0, 1, 2].map((k) => ({ volumeId: volume(k), device: `/dev/sd${'afg'[k]}`, root: roots.includes(k) })),
+    receipt: null,
+  });
+  const at = (k: number, device: string, tags: Record<string, string> = {}) => ({ volumeId: volume(k), device, tags });
+  const wanted = [volume(1), volume(2)];
+
+  test('is the original, at whatever name it is attached by now', () => {
+    const { originals, places } = originalsOf(from(), wanted, [
+      at(0, '/dev/sda'),
+      at(1, '/dev/sdh'),
+      at(2, '/dev/sdg'),
+    ]);
+    assert.deepEqual(originals, [
+      { volumeId: volume(1), device: '/dev/sdh' },
+      { volumeId: volume(2), device: '/dev/sdg' },
+    ]);
+    assert.deepEqual([...places.values()], ['/dev/sdh', '/dev/sdg']);
+  });
+
+  test('is what an earlier swap has put there, or nothing where nothing is', () => {
+    const swapped = at(7, '/dev/sdf', { [RESTORE_TAGS.from]: volume(5) });
+    const { originals, places } = originalsOf(from(), wanted, [swapped]);
+    assert.deepEqual(originals, [{ volumeId: volume(7), device: '/dev/sdf' }]);
+    assert.deepEqual([...places.values()], ['/dev/sdf', '/dev/sdg']);
+  });
+
+  test('is never a volume of somebody else, nor the root volume', () => {
+    const foreign = () => originalsOf(from(), wanted, [at(8, '/dev/sdf')]);
+    assert.throws(foreign, { name: 'NotSwappableError' });
+    assert.throws(() => originalsOf(from([1]), wanted, []), { name: 'NotSwappableError' });
   });
 });
 
@@ -214,6 +262,40 @@ describe('the set', () => {
       [volume(1), volume(2)],
     );
     assert.equal(key, `sets/${INSTANCE}/run-1.json`);
+  });
+
+  test('is of one request: what EC2 carried out after the run bears its tags, and is another moment', async () => {
+    const late = '2026-11-22T03:05:00Z';
+    const unproven = { [SET_TAGS.grade]: 'unproven' };
+    const all = [
+      snapshot('run-1', 1, unproven, late),
+      snapshot('run-1', 2, unproven, late),
+      snapshot('run-1', 1),
+      snapshot('run-1', 2),
+    ];
+    for (const wish of [{}, { set: 'run-1' }]) {
+      const { set } = await find(all, wish);
+      assert.equal(set.startTime, '2026-11-22T03:00:00Z');
+      assert.equal(set.snapshots.length, 2);
+    }
+  });
+
+  test('of copies is as old as the set that they are of', async () => {
+    const started = { [SET_TAGS.started]: '2026-11-20T03:00:00Z' };
+    const all = [snapshot('copied', 1, started, '2026-11-23T03:00:00Z'), snapshot('run-1', 1)];
+    assert.equal((await find(all)).set.id, 'run-1');
+    assert.equal((await find(all, { before: '2026-11-21T00:00:00Z' })).set.id, 'copied');
+  });
+
+  test('is refused while members are gone, going or not completed', async () => {
+    const whole = snapshot('run-1', 1, { [SET_TAGS.members]: '1' });
+    await find([whole]);
+    for (const faulty of [
+      { ...whole, state: 'pending' },
+      { ...whole, tags: { ...whole.tags, [SET_TAGS.members]: '2' } },
+      { ...whole, tags: { ...whole.tags, [SET_TAGS.deleting]: '2026-11-23T03:00:00Z' } },
+    ])
+      await assert.rejects(find([faulty]), { name: 'SetIncompleteError' });
   });
 
   test('is the newest of the least grade that will do, and never one of strays', async () => {

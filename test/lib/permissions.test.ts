@@ -9,10 +9,12 @@ import { runSimulation } from '@cloud-copilot/iam-simulate';
 import {
   BACKUP,
   DOCUMENTS,
+  IN_USE,
   INSPECT_WINDOWS,
   PRUNE,
   RESTORE_TAGS,
   SET_TAGS,
+  SWAP_TAGS,
   THAW_RESCUE,
   USER_TAGS,
   VSS_DOCUMENTS,
@@ -172,6 +174,35 @@ const move = (verb: 'Attach' | 'Detach'): readonly Asked[] => [
     context: POLICY_TAG,
   },
 ];
+const OUT_OF_PLACE = { [`aws:ResourceTag/${SWAP_TAGS.swappedOut}`]: 'restore-1' };
+const swap: readonly Asked[] = [
+  ...move('Attach'),
+  ...move('Detach'),
+  {
+    title: 'attach a volume that a swap has put aside',
+    action: 'ec2:AttachVolume',
+    resource: VOLUME,
+    context: OUT_OF_PLACE,
+  },
+  {
+    title: 'detach a volume that a swap puts aside',
+    action: 'ec2:DetachVolume',
+    resource: VOLUME,
+    context: OUT_OF_PLACE,
+  },
+  ...['CreateTags', 'DeleteTags'].map((verb) => ({
+    title: `say by ${verb} of a volume whether it is put aside`,
+    action: `ec2:${verb}`,
+    resource: VOLUME,
+    context: { 'aws:TagKeys': Object.values(SWAP_TAGS) },
+  })),
+];
+const hold: readonly Asked[] = ['CreateTags', 'DeleteTags'].map((verb) => ({
+  title: `say by ${verb} of a snapshot of ours whether it is in use`,
+  action: `ec2:${verb}`,
+  resource: SNAPSHOT,
+  context: { ...OUR_SET, 'aws:TagKeys': [`${IN_USE}restore-1`] },
+}));
 const deleteVolume: Asked = {
   title: 'delete a volume of a restore',
   action: 'ec2:DeleteVolume',
@@ -220,6 +251,24 @@ const NEVER: readonly Asked[] = [
     context: { ...OUR_SET, 'aws:TagKeys': [SET_TAGS.grade, 'team'] },
   },
   { title: 'remove tags', action: 'ec2:DeleteTags', resource: SNAPSHOT, context: OUR_SET },
+  {
+    title: 'remove the tags of a set',
+    action: 'ec2:DeleteTags',
+    resource: SNAPSHOT,
+    context: { ...OUR_SET, 'aws:TagKeys': [SET_TAGS.run] },
+  },
+  {
+    title: 'hold a snapshot of somebody else',
+    action: 'ec2:CreateTags',
+    resource: SNAPSHOT,
+    context: { 'aws:ResourceTag/team': 'x', 'aws:TagKeys': [`${IN_USE}restore-1`] },
+  },
+  {
+    title: 'claim a volume of somebody else for a restore',
+    action: 'ec2:CreateTags',
+    resource: VOLUME,
+    context: { 'aws:TagKeys': [RESTORE_TAGS.restore] },
+  },
   { title: 'share snapshots', action: 'ec2:ModifySnapshotAttribute', resource: SNAPSHOT, context: OUR_SET },
   { title: 'stop an instance', action: 'ec2:StopInstances', resource: INSTANCE, context: POLICY_TAG },
   { title: 'delete a volume', action: 'ec2:DeleteVolume', resource: VOLUME, context: OUR_SET },
@@ -324,6 +373,7 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   'find-set': [look('ec2:DescribeSnapshots')],
   'plan-restore': [
     look('ec2:DescribeInstances'),
+    look('ec2:DescribeVolumes'),
     look('ssm:DescribeInstanceInformation'),
     {
       title: 'resolve the version of Freezeframe-Restore',
@@ -331,8 +381,10 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
       resource: document(DOCUMENTS.restore),
     },
   ],
+  'hold-set': [look('ec2:DescribeSnapshots'), ...hold],
   'create-volumes': [look('ec2:DescribeVolumes'), ...makeVolume],
   'attach-volumes': [look('ec2:DescribeInstances'), look('ec2:DescribeVolumes'), ...move('Attach')],
+  'swap-volumes': [look('ec2:DescribeVolumes'), ...swap],
   'restore-host': [look('ec2:DescribeVolumes'), send(DOCUMENTS.restore), sendToTagged, readResult],
   'remove-volumes': [look('ec2:DescribeVolumes'), ...move('Detach'), deleteVolume],
   'find-targets': [look('ec2:DescribeInstances'), look('ssm:DescribeInstanceInformation'), readList, writeList],
@@ -377,7 +429,7 @@ describe('a key of KMS', () => {
   );
 
   it('is used through EBS alone, and granted to nobody else', () => {
-    assert.equal(ofKeys.length, 4);
+    assert.equal(ofKeys.length, 6);
     for (const { Action, Condition } of ofKeys) {
       assert.equal(Condition?.StringEquals?.['kms:ViaService'], VIA_EBS['kms:ViaService']);
       if (Action === 'kms:CreateGrant') assert.equal(Condition?.Bool?.['kms:GrantIsForAWSResource'], 'true');

@@ -35,7 +35,7 @@ const ask = (host: FakeHost, code: string): string => {
 };
 
 /** Runs the document's act; commands that would change the host are written down, and take devices out of /sys. */
-const run = (host: FakeHost, act: string, plan: readonly string[]) => {
+const run = (host: FakeHost, act: string, plan: readonly string[], more = '') => {
   const parameters = {
     RESTORE: 'restore-1',
     ACT: act,
@@ -53,7 +53,13 @@ const run = (host: FakeHost, act: string, plan: readonly string[]) => {
       cp ${host.directory}/rest "$FF_PROC/self/mountinfo"
     }
     mdadm() { case $1 in --stop) note "$@"; rm -rf "$FF_SYS/class/block/\${2#/dev/}" ;; *) return 1 ;; esac; }
-    dmsetup() { note dmsetup "$@"; rm -rf "$FF_SYS"/class/block/dm-1; }
+    dmsetup() {
+      local device
+      note dmsetup "$@"
+      for device in "$FF_SYS"/class/block/dm-*; do
+        if [[ $(<"$device/dm/name") == "$3" ]]; then rm -rf "$device"; fi
+      done
+    }
     udevadm() { :; }`;
   const script = [
     'set -Eeuo pipefail',
@@ -63,6 +69,7 @@ const run = (host: FakeHost, act: string, plan: readonly string[]) => {
       .map(readScript),
     ...Object.entries(parameters).map(([name, value]) => `P_${name}='${value}'`),
     stubs,
+    more,
     'restore_main',
   ].join('\n');
   const { status, stdout, stderr } = host.run(script);
@@ -156,4 +163,104 @@ test('LVM is shown either the restored devices or the others, each let in by nam
   const alone = (device: string) => Array.from({ length: 2 }, () => `"a|^/dev/${device}$|","r|.*|"`);
   assert.deepEqual(filters(ours), alone('md99'));
   assert.deepEqual(filters(others), alone('md0'));
+});
+
+// ----------------------------------------------------------------------------------------------------------------- swaps
+
+const originals = ['volume vol-0aaaaaaaaaaaaaaa1', 'volume vol-0aaaaaaaaaaaaaaa2'];
+
+/** A process of a service has a file of the file system open; `transient` as systemd tells it. */
+const usedBy = (host: FakeHost, cgroup: string, transient = 'no'): string => {
+  host.file('proc/4711/cgroup', `0::${cgroup}`);
+  host.file('proc/4711/comm', 'mariadbd');
+  host.file('proc/swaps', 'Filename Type Size Used Priority');
+  return `
+    users_of_places() { echo 4711; }
+    probe() { PROBED_TYPE=xfs PROBED_UUID=7d3c-9a52; }
+    systemctl() {
+      case "$*" in
+        'show -p Transient '*) echo Transient=${transient} ;;
+        'show -p TriggeredBy '*) echo TriggeredBy=mariadb.socket ;;
+        '-q is-active mariadb.socket') [[ ! -e ${host.directory}/stopped ]] ;;
+        '-q is-active '*) return 1 ;;
+        *) note systemctl "$@"; : >${host.directory}/stopped ;;
+      esac
+    }`;
+};
+
+test('a place is vacated from the top down: what could start the service, the service, its file system, what is beneath', () => {
+  using host = twins(new FakeHost());
+  const { status, answer, commands, stderr } = run(
+    host,
+    'vacate',
+    originals,
+    usedBy(host, '/system.slice/mariadb.service'),
+  );
+  assert.equal(status, 0, stderr);
+  RestoreAnswer.parse(answer);
+  assert.deepEqual(commands, [
+    'systemctl stop -- mariadb.socket',
+    'systemctl stop -- mariadb.service',
+    'umount /data',
+    'dmsetup remove --retry vg0-data',
+    '--stop /dev/md0',
+  ]);
+  // What comes back comes back as it was.
+  assert.deepEqual(readFileSync(join(host.directory, 'run/restores/restore-1'), 'utf8').trim().split('\n'), [
+    'mount xfs 7d3c-9a52 rw,relatime vg0/data /data',
+    'unit mariadb.socket',
+    'unit mariadb.service',
+  ]);
+});
+
+for (const [title, cgroup, transient, message] of [
+  ['belongs to no service', '/user.slice/user-0.slice/session-1.scope', 'no', /process 4711 \(mariadbd\)/],
+  ['nobody could start again', '/system.slice/job.service', 'yes', /started by systemd-run/],
+  ['is the SSM agent', '/system.slice/amazon-ssm-agent.service', 'no', /process 4711/],
+] as const) {
+  test(`a place is not vacated while it is used by what ${title}`, () => {
+    using host = twins(new FakeHost());
+    const { status, answer, commands } = run(host, 'vacate', originals, usedBy(host, cgroup, transient));
+    assert.equal(status, HOST_ERRORS.RestoreInUse);
+    assert.match(answer.error.message, message);
+    assert.deepEqual(commands, []);
+  });
+}
+
+test('what the system itself lives on is no place to vacate', () => {
+  using host = new FakeHost();
+  host.ebs('nvme1n1', '0aaaaaaaaaaaaaaa1').mount('nvme1n1', '/var', 'xfs');
+  const { status, answer, commands } = run(host, 'vacate', originals);
+  assert.equal(status, HOST_ERRORS.RestoreInUse);
+  assert.match(answer.error.message, /\/var lies on these volumes/);
+  assert.deepEqual(commands, []);
+});
+
+test('a file system that can’t be unmounted is left mounted, and its service is started again', () => {
+  using host = twins(new FakeHost());
+  const stubs = `${usedBy(host, '/system.slice/mariadb.service')}
+    umount() { note umount "$@"; echo 'target is busy' >&2; return 32; }
+    sleep() { :; }`;
+  const { status, answer, commands } = run(host, 'vacate', originals, stubs);
+  assert.equal(status, HOST_ERRORS.RestoreInUse);
+  assert.match(answer.error.message, /\/data .* can't be unmounted \(target is busy\)/);
+  assert.deepEqual(commands, [
+    'systemctl stop -- mariadb.socket',
+    'systemctl stop -- mariadb.service',
+    'umount /data',
+    'umount /data',
+    'umount /data',
+    'systemctl reset-failed -- mariadb.service',
+    'systemctl start -- mariadb.service',
+    'systemctl reset-failed -- mariadb.socket',
+    'systemctl start -- mariadb.socket',
+  ]);
+});
+
+test('originals that never left are where they were, and nothing is done', () => {
+  using host = twins(new FakeHost());
+  const { status, answer, commands } = run(host, 'occupy', originals);
+  assert.equal(status, 0, JSON.stringify(answer));
+  assert.deepEqual(commands, []);
+  assert.deepEqual(answer.done, ['nothing had been taken from its place on this host']);
 });

@@ -147,13 +147,19 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
       ];
     }
     case 'ec2:CreateTags':
+    case 'ec2:DeleteTags':
     case 'ec2:LockSnapshot':
     case 'ec2:DeleteSnapshot':
-      return (given.Resources ?? [given.SnapshotId ?? '']).map((id) => ({
-        ...whole,
-        resource: snapshotArn(id),
-        context: { ...borne('aws:ResourceTag', world.ec2.snapshots.all.get(id)?.tags), ...requested(given.Tags ?? []) },
-      }));
+      return (given.Resources ?? [given.SnapshotId ?? '']).map((id) => {
+        const { snapshots, volumes } = world.ec2;
+        const isVolume = id.startsWith('vol-');
+        const tags = (isVolume ? volumes : snapshots).all.get(id)?.tags;
+        return {
+          ...whole,
+          resource: isVolume ? volumeArn(id) : snapshotArn(id),
+          context: { ...borne('aws:ResourceTag', tags), ...requested(given.Tags ?? []) },
+        };
+      });
     case 'ssm:SendCommand':
       return [
         { ...whole, resource: documentArn(given.DocumentName ?? '') },

@@ -8,6 +8,8 @@ export class MemoryStore implements BlockStore {
   readonly attached = new Map<string, string>();
   /** The next snapshots' completion: resolves at once unless a test says otherwise. */
   completion: () => Promise<void> = () => Promise.resolve();
+  /** Whether the guest still uses a disk: then it can't be had from it. */
+  isInUse: (instanceId: string, volumeId: string) => boolean = () => false;
   /** Looked at when a set is taken: the model host tells here whether everything was quiet. */
   onSnapshot: (instanceId: string, volumeIds: readonly string[]) => void | Promise<void> = () => {};
   #images = 0;
@@ -39,7 +41,8 @@ export class MemoryStore implements BlockStore {
     this.attached.set(volumeId, instanceId);
   }
 
-  async detach(_instanceId: string, volumeId: string): Promise<void> {
+  async detach(instanceId: string, volumeId: string): Promise<void> {
+    if (this.isInUse(instanceId, volumeId)) throw new Error(`${instanceId} still uses ${volumeId}`);
     this.attached.delete(volumeId);
   }
 }

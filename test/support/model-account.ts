@@ -54,6 +54,7 @@ export class ModelAccount {
       limits: { rates: {}, ...limits },
     });
     draw(this.world.latency, { ...SOME_LATENCY, ...latency });
+    this.#store.isInUse = (id, volumeId) => this.servers.get(id)?.host.used.has(volumeId) ?? false;
     this.#store.onSnapshot = async (id, volumeIds) => {
       await this.servers.get(id)?.disks.onSnapshot(id, volumeIds);
       await this.windowsServers.get(id)?.host.witness(volumeIds);
@@ -105,6 +106,7 @@ export class ModelAccount {
         })),
       ],
     });
+    for (const volumeId of host.used) this.#store.attached.set(volumeId, id);
     host.sees = (volumeId) => this.#store.attached.get(volumeId) === id;
     const server = { id, host, volumes: [root as string, ...data], disks };
     this.servers.set(id, server);

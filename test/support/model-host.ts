@@ -34,6 +34,13 @@ export class ModelHost implements Agent {
   readonly steps: AgentStep[] = [];
   /** Restored file systems that are mounted, by restore. */
   readonly restored = new Map<string, string[]>();
+  /** Volumes whose file systems are mounted. */
+  readonly used: Set<string>;
+  /** The volumes under the application's directory; empty while nothing is mounted there. */
+  place: readonly string[];
+  /** Whether the application runs, as its service does on what is mounted in its place. */
+  serving = true;
+  #noted: readonly string[] = [];
   /** Whether the kernel shows a volume: told by whoever attaches it. */
   sees: (volumeId: string) => boolean = () => true;
   readonly #clock: Clock;
@@ -49,6 +56,8 @@ export class ModelHost implements Agent {
 
   constructor(spec: ModelHostSpec) {
     this.topology = modelTopology(spec);
+    this.place = [...spec.dataVolumes];
+    this.used = new Set([spec.rootVolume, ...spec.dataVolumes]);
     this.#clock = spec.clock ?? realClock;
     this.#bootedAt = this.#clock.now() - 1_000_000;
   }
@@ -195,33 +204,51 @@ export class ModelHost implements Agent {
     return { ...this.topology, apps, bootId, uptime, topologyHash };
   }
 
-  /** Mounts what the plan names when all of its volumes are there; keeps nothing of a restore that was released. */
+  /**
+   * Mounts what the plan names when all of its volumes are there; keeps nothing of a restore that was released. In a swap
+   * the place of the application changes hands, and the application stops and starts with it.
+   */
   async #restore({ Restore = '', Act: act, Access, Under, Plan = '' }: Record<string, string>): Promise<object> {
     const lines = Buffer.from(Plan, 'base64')
       .toString()
       .split('\n')
       .map((line) => line.split(' '));
-    const missing = lines.filter(([what, id = '']) => what === 'volume' && !this.sees(id)).map(([, id]) => id);
+    const volumes = lines.filter(([what]) => what === 'volume').map(([, id = '']) => id);
+    const missing = volumes.filter((id) => !this.sees(id));
     const mounts = lines
       .filter(([what]) => what === 'mount')
       .map(([, type = '', uuid = '', , , path = '']) => ({
         mount: path,
-        at: `${Under}/${Restore}${path}`,
+        at: act === 'occupy' ? path : `${Under}/${Restore}${path}`,
         device: '/dev/dm-9',
         type,
         uuid,
         readOnly: Access === 'ro',
       }));
-    if (act === 'mount') {
+    if (act === 'mount' || act === 'occupy') {
       if (missing.length > 0) throw new HostFault('DeviceMissing', `the host does not see ${missing.join(' ')}`);
+      for (const id of volumes) this.used.add(id);
+    }
+    if (act === 'mount') {
       this.restored.set(
         Restore,
         mounts.map(({ at }) => at),
       );
     }
     if (act === 'release') this.restored.delete(Restore);
+    if (act === 'release' || act === 'vacate') for (const id of volumes) this.used.delete(id);
+    if (act === 'vacate' && volumes.some((id) => this.place.includes(id))) {
+      if (this.#noted.length === 0) this.#noted = this.place;
+      this.place = [];
+      this.serving = false;
+    }
+    // Without file systems in the plan it is the originals that come back.
+    if (act === 'occupy' && (mounts.length > 0 || this.#noted.length > 0)) {
+      this.place = volumes;
+      this.serving = true;
+    }
     const head = { contract: CONTRACT, restore: Restore, act, arrays: [], groups: [] };
-    return { ...head, mounts: act === 'mount' ? mounts : [], done: [] };
+    return { ...head, mounts: act === 'mount' || act === 'occupy' ? mounts : [], done: [] };
   }
 
   async #freeze(parameters: Record<string, string>): Promise<object> {

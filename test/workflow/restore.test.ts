@@ -8,7 +8,16 @@ import { after, describe, it } from 'node:test';
 import type { Volume } from '../../lab/aws/ec2-volumes.ts';
 import type { Execution } from '../../lab/aws/execution.ts';
 import type { QuietMode } from '../../lambdas/shared/contracts.ts';
-import { DOCUMENTS, RESTORE, RESTORE_STATES, RESTORE_TAGS, SET_TAGS } from '../../lambdas/shared/names.ts';
+import {
+  DOCUMENTS,
+  IN_USE,
+  RESTORE,
+  RESTORE_STATES,
+  RESTORE_TAGS,
+  SET_TAGS,
+  SWAP_TAGS,
+  USER_TAGS,
+} from '../../lambdas/shared/names.ts';
 import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
 import { ModelAccount, type Server } from '../support/model-account.ts';
 
@@ -74,9 +83,13 @@ const stateOf = (server: Server): string =>
   JSON.stringify([
     server.volumes
       .map((id) => world.ec2.volumes.all.get(id))
-      .map((volume) => [volume?.attachment, [...(volume?.tags ?? [])]]),
+      .map((volume) => ({ ...volume?.attachment, at: 0, tags: [...(volume?.tags ?? [])] })),
     account.snapshotsOn(server).map(({ id, tags }) => [id, [...tags]]),
   ]);
+
+/** What is attached where the array was, by device. */
+const attachedTo = (server: Server): [string, string][] =>
+  [...(world.ec2.instances.get(server.id)?.devices ?? [])].filter(([device]) => device !== '/dev/xvda').sort();
 
 /** Red in this state with this error, nothing made left, the original as it was. */
 function assertUndone(run: Execution, { server, before }: { server: Server; before: string }, error: string): void {
@@ -220,6 +233,18 @@ describe('Restore', { concurrency: 4, timeout: 120_000 }, () => {
       assertUndone(await restore({ instanceId: server.id }), { server, before: stateOf(server) }, 'NotInSetError');
     });
 
+    it('a set that is being deleted, or has lost a member', async () => {
+      const { server, set, before } = backedUp();
+      const [first] = account.snapshotsOf(set);
+      first?.tags.set(SET_TAGS.members, '4');
+      assertUndone(await restore({ instanceId: server.id }), { server, before: stateOf(server) }, 'SetIncompleteError');
+      first?.tags.delete(SET_TAGS.members);
+      first?.tags.set(SET_TAGS.deleting, '2026-11-22T03:00:00Z');
+      assertUndone(await restore({ instanceId: server.id }), { server, before: stateOf(server) }, 'SetIncompleteError');
+      first?.tags.delete(SET_TAGS.deleting);
+      assert.equal(stateOf(server), before);
+    });
+
     it('an unproven set, unless it is named', async () => {
       const { server, set } = backedUp();
       for (const { tags } of account.snapshotsOf(set)) tags.set(SET_TAGS.grade, 'unproven');
@@ -227,6 +252,193 @@ describe('Restore', { concurrency: 4, timeout: 120_000 }, () => {
       assertUndone(await restore({ instanceId: server.id }), { server, before }, 'NoSuchSetError');
       assert.equal((await restore({ instanceId: server.id, set })).status, 'SUCCEEDED');
     });
+  });
+
+  describe('that swaps', { concurrency: 2 }, () => {
+    it('puts the copies in the place of the originals, device for device, and keeps these aside', async () => {
+      const { server, set } = backedUp('lvm-snapshot');
+      const places = attachedTo(server);
+      const run = await restore({ instanceId: server.id, swap: true });
+      assert.equal(run.status, 'SUCCEEDED', run.cause);
+      assert.deepEqual(
+        attachedTo(server).map(([device, id]) => [device, world.ec2.volumes.find(id).tags.get(RESTORE_TAGS.from)]),
+        places,
+      );
+      for (const [device, id] of places) {
+        const { state, tags } = world.ec2.volumes.find(id);
+        assert.deepEqual(
+          [state, tags.get(SWAP_TAGS.swappedOut), tags.get(SWAP_TAGS.device)],
+          ['available', run.name, device],
+        );
+      }
+      for (const { tags } of madeBy(run)) assert.ok(!tags.has(USER_TAGS.exclude), 'it is part of the next backups');
+      assert.deepEqual(
+        [...server.host.place].sort(),
+        madeBy(run)
+          .map(({ id }) => id)
+          .sort(),
+      );
+      assert.ok(server.host.serving);
+      const { mounted, attached } = run.output as {
+        mounted: { mounts: { at: string }[] };
+        attached: { kept: string[] };
+      };
+      assert.deepEqual(
+        mounted.mounts.map(({ at }) => at),
+        ['/srv/data'],
+      );
+      assert.deepEqual(attached.kept.sort(), places.map(([, id]) => id).sort());
+      assert.equal(account.snapshotsOf(set).length, server.volumes.length);
+    });
+
+    it('once more, over what an earlier swap has put there', async () => {
+      const { server } = backedUp();
+      const first = await restore({ instanceId: server.id, swap: true });
+      const again = await restore({ instanceId: server.id, swap: true });
+      assert.equal(again.status, 'SUCCEEDED', again.cause);
+      assert.deepEqual(
+        attachedTo(server)
+          .map(([, id]) => id)
+          .sort(),
+        madeBy(again)
+          .map(({ id }) => id)
+          .sort(),
+      );
+      for (const { tags } of madeBy(first)) assert.equal(tags.get(SWAP_TAGS.swappedOut), again.name);
+    });
+
+    it('nothing that is no volume of the set, nor the root volume, nor elsewhere', async () => {
+      const { server, before } = backedUp();
+      const other = account.launch();
+      for (const [input, error] of [
+        [{ mounts: ['/'] }, 'NotSwappableError'],
+        [{ target: other.id }, 'BadInputError'],
+      ] as const)
+        assertUndone(await restore({ instanceId: server.id, swap: true, ...input }), { server, before }, error);
+      const [place] = attachedTo(server);
+      const [device = ''] = place ?? [];
+      const [, theirs = ''] = attachedTo(other)[0] ?? [];
+      world.ec2.instances.get(server.id)?.devices.set(device, theirs);
+      const run = await restore({ instanceId: server.id, swap: true });
+      assert.deepEqual([run.status, run.error], ['FAILED', 'NotSwappableError']);
+      assert.deepEqual(madeBy(run), []);
+    });
+
+    const FAULTS: readonly [string, string, (it: BackedUp) => void][] = [
+      [
+        'the host does not let go of the originals',
+        'RestoreInUseError',
+        ({ server }) => {
+          server.host.trouble.fail = (_, { Act }) => (Act === 'vacate' ? 'RestoreInUse' : undefined);
+        },
+      ],
+      [
+        'the host is silent when it is asked to',
+        'UnexpectedAnswerError',
+        ({ server }) => {
+          const acts = server.host.steps;
+          server.host.trouble.garble = () =>
+            acts.at(-1)?.parameters.Act === 'vacate' ? 'Segmentation fault' : undefined;
+        },
+      ],
+      [
+        'a copy is never attached',
+        'AttachTimeoutError',
+        ({ server }) => {
+          const hangs = world.ec2.volumes.hangs;
+          world.ec2.volumes.hangs = (volume) =>
+            volume.tags.get(RESTORE_TAGS.from) === server.volumes[1] || hangs(volume);
+        },
+      ],
+      [
+        'the set does not come up in its new place',
+        'ArrayIncompleteError',
+        ({ server }) => {
+          let asked = 0;
+          server.host.trouble.fail = (_, { Act }) => {
+            if (Act === 'occupy') asked += 1;
+            return Act === 'occupy' && asked === 1 ? 'ArrayIncomplete' : undefined;
+          };
+        },
+      ],
+      [
+        'the application does not start on the set',
+        'ServiceFailedError',
+        ({ server }) => {
+          let asked = 0;
+          server.host.trouble.fail = (_, { Act }) => {
+            if (Act === 'occupy') asked += 1;
+            return Act === 'occupy' && asked === 1 ? 'ServiceFailed' : undefined;
+          };
+        },
+      ],
+      [
+        'EC2 does not attach a copy',
+        'NotPermittedError',
+        ({ server }) => {
+          const mine = ({ VolumeId = '' }: { VolumeId?: string }) =>
+            world.ec2.volumes.all.get(VolumeId)?.tags.get(RESTORE_TAGS.from) === server.volumes[2];
+          world.faults.add({
+            service: 'ec2',
+            action: 'AttachVolume',
+            when: (input) => mine(input as { VolumeId?: string }),
+            fault: { kind: 'error', code: 'UnauthorizedOperation', message: 'You are not authorized', status: 403 },
+          });
+        },
+      ],
+    ];
+    for (const [title, error, trouble] of FAULTS) {
+      it(`and fails, for ${title}: the originals are back in place, in use and untagged`, async () => {
+        const it = backedUp();
+        const places = attachedTo(it.server);
+        trouble(it);
+        const run = await restore({ instanceId: it.server.id, swap: true });
+        assertUndone(run, it, error);
+        assert.deepEqual(attachedTo(it.server), places);
+        assert.deepEqual([...it.server.host.place], it.server.volumes.slice(1));
+        assert.ok(it.server.host.serving);
+      });
+    }
+
+    it('and can’t get back says both errors, and deletes nothing', async () => {
+      const it = backedUp();
+      it.server.host.trouble.fail = (_, { Act }) => (Act === 'occupy' ? 'ServiceFailed' : undefined);
+      const run = await restore({ instanceId: it.server.id, swap: true });
+      assert.deepEqual([run.status, run.error], ['FAILED', 'ServiceFailedError']);
+      assert.match(run.cause ?? '', /the restore had failed with ServiceFailedError/);
+      assert.deepEqual(
+        attachedTo(it.server)
+          .map(([, id]) => id)
+          .sort(),
+        [...it.server.volumes.slice(1)].sort(),
+      );
+      assert.equal(madeBy(run).length, 2);
+    });
+  });
+
+  it('holds its set while it works, and lets go of it whatever comes of it', async () => {
+    for (const code of [undefined, 'MountFailed'] as const) {
+      const { server, set } = backedUp();
+      const held = () =>
+        account.snapshotsOf(set).map(({ tags }) => [...tags.keys()].filter((key) => key.startsWith(IN_USE)));
+      const during: string[][][] = [];
+      server.host.trouble.fail = (_, { Act }) => {
+        during.push(held());
+        return Act === 'mount' ? code : undefined;
+      };
+      const run = await restore({ instanceId: server.id });
+      assert.equal(run.status, code ? 'FAILED' : 'SUCCEEDED', run.cause);
+      assert.ok(during.length > 0);
+      for (const seen of during)
+        assert.deepEqual(
+          seen,
+          server.volumes.map(() => [`${IN_USE}${run.name}`]),
+        );
+      assert.deepEqual(
+        held(),
+        server.volumes.map(() => []),
+      );
+    }
   });
 
   describe('that fails leaves nothing of its own and the original as it was', { concurrency: 2 }, () => {

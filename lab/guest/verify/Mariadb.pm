@@ -9,7 +9,6 @@ sub verify {
     my %verdict = (started => false, checked => undef, maxId => undef, contiguous => undef, balance => undef);
     my $directory = "$data/mysql";
     problem("no database in $directory"), return \%verdict unless -d $directory;
-    command('systemctl stop mariadb');
     my $run = run_folder('mysql');
     my $log = $logs ? "--innodb-log-group-home-dir=$logs/mysql --log-bin=$logs/mysql/binlog" : '';
     my $server = "mariadbd --user=mysql --datadir=$directory $log --skip-networking --socket=$run/sock --pid-file=$run/pid"

@@ -1,5 +1,6 @@
 #!/usr/bin/perl
 # Tells what a restored set of disks is worth: verify.pl TOPOLOGY ENGINE,ENGINE... VOLUME-ID... Prints one JSON document.
+# Without a volume it takes what is mounted where it was on the original, and the host's own databases are left alone.
 # Every check stands for itself: what fails becomes a problem, and the next check goes on with what there is.
 use strict;
 use warnings;
@@ -23,12 +24,15 @@ my %report = (
     assembled => false, mounted => false, fsck => undef, databases => {}, files => undef, merged => [], problems => \@problems,
 );
 
-my $device = assemble();
-if ($device) {
-    $report{assembled} = true;
-    $report{mounted} = boolean(check_file_system($device, $mount) && (!$logs || check_file_system('/dev/vg0/log', $logs)));
+if (@volumes) {
+    command('systemctl stop mariadb');
+    my $device = assemble();
+    if ($device) {
+        $report{assembled} = true;
+        $report{mounted} = boolean(check_file_system($device, $mount) && (!$logs || check_file_system('/dev/vg0/log', $logs)));
+    }
 }
-if ($report{mounted}) {
+if ($report{mounted} || !@volumes) {
     check_files();
     check_database($_) for split /,/, $engines;
 }
