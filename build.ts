@@ -1,13 +1,16 @@
-/** Bundles every Lambda state into `dist/<state>/index.mjs`: the very bytes that ship are the bytes that the tests run. */
-import { readFileSync, rmSync } from 'node:fs';
+/**
+ * Bundles every Lambda state into `dist/<state>/index.mjs`, and the command line into `dist/cli/`: the very bytes that ship
+ * are the bytes that the tests run.
+ */
+import { chmodSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { build as esbuild, type Plugin } from 'esbuild';
+import { type BuildOptions, build as esbuild, type Plugin } from 'esbuild';
 import { BUNDLES, FUNCTIONS, type FunctionName } from './lib/functions.ts';
 
 export interface Bundle {
-  readonly name: FunctionName;
+  readonly name: FunctionName | 'cli';
   readonly bytes: number;
   readonly gzipBytes: number;
 }
@@ -15,29 +18,57 @@ export interface Bundle {
 /** Where the bundle of a function lies. */
 export const bundlePath = (name: FunctionName): string => join(BUNDLES, name, 'index.mjs');
 
-/** Bundles all functions; the same sources give the same bytes. */
+/** The command line, in one file. */
+export const CLI = join(BUNDLES, 'cli', 'freezeframe.mjs');
+
+/** Bundles all functions and the command line; the same sources give the same bytes. */
 export async function build(): Promise<Bundle[]> {
-  return Promise.all(Object.keys(FUNCTIONS).map((name) => bundle(name as FunctionName)));
+  return Promise.all([...Object.keys(FUNCTIONS).map((name) => bundle(name as FunctionName)), bundleCli()]);
 }
 
 async function bundle(name: FunctionName): Promise<Bundle> {
+  const outfile = bundlePath(name);
   await esbuild({
-    absWorkingDir: import.meta.dirname,
+    ...COMMON,
     entryPoints: [`lambdas/${name}/handler.ts`],
-    outfile: bundlePath(name),
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node24',
-    mainFields: ['module', 'main'],
-    legalComments: 'none',
-    logLevel: 'warning',
+    outfile,
     plugins: [literalKeys, environmentCredentials],
   });
-  const code = readFileSync(bundlePath(name));
-  return { name, bytes: code.length, gzipBytes: gzipSync(code).length };
+  return { name, ...sizes(outfile) };
 }
+
+/** With the SDK's whole chain of credentials: profiles, SSO and all. */
+async function bundleCli(): Promise<Bundle> {
+  await esbuild({
+    ...COMMON,
+    entryPoints: ['cli/freezeframe.ts'],
+    outfile: CLI,
+    banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
+    plugins: [literalKeys],
+  });
+  chmodSync(CLI, 0o755);
+  return { name: 'cli', ...sizes(CLI) };
+}
+
+const COMMON: BuildOptions = {
+  absWorkingDir: import.meta.dirname,
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  mainFields: ['module', 'main'],
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+/** Some packages of the chain are CommonJS, and ask for Node's own modules by `require`. */
+const REQUIRE = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
+
+const sizes = (path: string) => {
+  const code = readFileSync(path);
+  return { bytes: code.length, gzipBytes: gzipSync(code).length };
+};
 
 /**
  * The SDK's schemas name their keys by constants (`{ [_eQN]: … }`), which esbuild can't prove to be without effect, so

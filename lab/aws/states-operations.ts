@@ -14,6 +14,7 @@ import { page } from './ec2-filters.ts';
 import { AwsError } from './errors.ts';
 import type { Execution } from './execution.ts';
 import { historyAsTold } from './execution-history.ts';
+import { machineOperations } from './states-machines.ts';
 import type { StepFunctions } from './step-functions.ts';
 import type { Operations } from './world.ts';
 
@@ -25,6 +26,7 @@ export function statesOperations(engine: StepFunctions): Operations {
     return found;
   };
   return {
+    ...machineOperations(engine),
     StartExecution: (input: StartExecutionCommandInput): Partial<StartExecutionCommandOutput> => {
       const value = parsed(input.input ?? '{}');
       const execution = engine.start(input.stateMachineArn ?? '', value, input.name);

@@ -105,6 +105,10 @@ export class StepFunctions {
     while (this.#pending.size > 0) await Promise.allSettled([...this.#pending]);
   }
 
+  get machines(): readonly StateMachineResource[] {
+    return this.#options.stack.stateMachines;
+  }
+
   machine(nameOrArn: string): StateMachineResource {
     const found = this.#options.stack.stateMachines.find(({ name, arn }) => name === nameOrArn || arn === nameOrArn);
     if (!found) throw new AwsError('StateMachineDoesNotExist', `State Machine Does Not Exist: '${nameOrArn}'`);

@@ -55,7 +55,7 @@ export const named = (action: string, error: unknown): unknown => {
   const said = `${error.name}: ${error.message.slice(0, 300)}`;
   if (isRefusal(error)) {
     return new NotPermittedError(
-      `this function's role may not ${action} here; allow it, or find the policy that denies it (${said})`,
+      `${action} is not allowed here; allow it, or find the policy that denies it (${said})`,
       {
         cause: error,
       },

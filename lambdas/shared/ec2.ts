@@ -214,6 +214,8 @@ export interface FoundSnapshot {
   state: string;
   percent: number;
   sizeGiB: number;
+  /** All blocks that it can give back, where EC2 says so; what it is billed for is less. */
+  fullBytes?: number;
   /** Why it failed, where EC2 says so. */
   stateMessage: string;
   tags: Tags;
@@ -273,6 +275,7 @@ const foundSnapshot = (snapshot: Snapshot): FoundSnapshot => ({
   state: snapshot.State ?? '',
   percent: Number.parseInt(snapshot.Progress || '0', 10),
   sizeGiB: snapshot.VolumeSize ?? 0,
+  ...(snapshot.FullSnapshotSizeInBytes !== undefined && { fullBytes: snapshot.FullSnapshotSizeInBytes }),
   stateMessage: snapshot.StateMessage ?? '',
   tags: tagsOf(snapshot.Tags),
 });

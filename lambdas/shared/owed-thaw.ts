@@ -8,6 +8,8 @@ export interface HistoryEvent {
   state: string;
   /** Milliseconds since 1970. */
   at: number;
+  /** Name of the error, of a task's try that ended in one. */
+  error?: string;
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   ListExecutionsCommand,
   SFNClient,
   StartExecutionCommand,
+  type HistoryEvent as ToldEvent,
 } from '@aws-sdk/client-sfn';
 import { ask } from './aws-errors.ts';
 import type { HistoryEvent } from './owed-thaw.ts';
@@ -62,13 +63,25 @@ export const historyOf = (client: SFNClient) =>
           }),
         ),
       );
-      for (const { type = '', timestamp, stateEnteredEventDetails, stateExitedEventDetails } of page.events ?? []) {
-        const state = stateEnteredEventDetails?.name ?? stateExitedEventDetails?.name ?? '';
-        yield { type, state, at: timestamp?.getTime() ?? 0 };
+      for (const event of page.events ?? []) {
+        const state = event.stateEnteredEventDetails?.name ?? event.stateExitedEventDetails?.name ?? '';
+        const error = errorIn(event);
+        yield {
+          type: event.type ?? '',
+          state,
+          at: event.timestamp?.getTime() ?? 0,
+          ...(error !== undefined && { error }),
+        };
       }
       nextToken = page.nextToken;
     } while (nextToken);
   };
+
+const errorIn = (event: ToldEvent): string | undefined =>
+  event.lambdaFunctionFailedEventDetails?.error ??
+  event.lambdaFunctionTimedOutEventDetails?.error ??
+  event.taskFailedEventDetails?.error ??
+  event.taskTimedOutEventDetails?.error;
 
 /** The input that an execution was started with. */
 export const inputOf =

@@ -1,0 +1,50 @@
+/** docs/cli.md: what it shows of each command is what the command says. */
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { after, before, it } from 'node:test';
+import { COMMANDS } from '../../cli/commands.ts';
+import { EXIT } from '../../cli/failures.ts';
+import { ModelAccount } from '../support/model-account.ts';
+import { freezeframe } from '../support/operator.ts';
+
+const PAGE = new URL('../../docs/cli.md', import.meta.url);
+const page = readFileSync(PAGE, 'utf8');
+
+let account: ModelAccount;
+before(async () => {
+  account = await ModelAccount.open();
+  account.launch({ mode: 'fs-freeze' });
+  const second = account.launch({ mode: 'fs-freeze' });
+  for (const app of second.host.topology.apps) Object.assign(app, { ready: false, problem: 'Access denied for root' });
+});
+after(() => account.close());
+
+const BLOCK = /^```\n\$ freezeframe (.*)\n([\s\S]*?)```$/gm;
+
+/** In the order of the page, which is one session. `UPDATE_SNAPSHOT=1` writes the outputs anew. */
+it('every output on docs/cli.md is real', async () => {
+  let updated = page;
+  for (const [block, line = '', shown = ''] of page.matchAll(BLOCK)) {
+    const { out, err } = await freezeframe(account, line);
+    const said = `${out}${err}`;
+    updated = updated.replace(block, `\`\`\`\n$ freezeframe ${line}\n${said}\`\`\``);
+    if (!process.env.UPDATE_SNAPSHOT) assert.equal(shape(shown), shape(said), `freezeframe ${line}`);
+  }
+  if (process.env.UPDATE_SNAPSHOT) writeFileSync(PAGE, updated);
+});
+
+it('docs/cli.md has every exit code, and every command', () => {
+  const codes = [...page.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
+  assert.deepEqual(codes, Object.values(EXIT));
+  for (const { name } of COMMANDS) assert.match(page, new RegExp(`freezeframe ${name}\\b`), name);
+});
+
+/** Times, sizes and lengths of bars are of one run alone. */
+const shape = (text: string): string =>
+  text
+    .replaceAll(/\b\d+(\.\d+)? (ms|s|min|h|d)( \d+ (s|min|h))?\b/g, 'TIME')
+    .replaceAll(/\d+(\.\d+)?/g, '#')
+    .replaceAll(/^ +(TIME *)+$/gm, 'AXIS')
+    .replaceAll(/[█░]+/g, '█')
+    .replaceAll(/ +/g, ' ')
+    .replaceAll(/ $/gm, '');
