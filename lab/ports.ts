@@ -32,6 +32,14 @@ export interface Agent {
   cancel(commandId: string): Promise<void>;
 }
 
+/** What instances run on, where the lab can launch any. */
+export interface Machines {
+  /** Resolves with the agent when it has started. The root volume is made and attached here. */
+  start(launch: { instanceId: string; rootVolumeId: string }): Promise<Agent>;
+  /** Its disks are free when this resolves, its root volume gone. */
+  stop(instanceId: string): Promise<void>;
+}
+
 /** One snapshot as it was taken: the image is a point in time already, `completed` resolves when it is whole. */
 export interface TakenSnapshot {
   volumeId: string;

@@ -9,7 +9,8 @@ import type {
 } from '@aws-sdk/client-ec2';
 import { Copies } from './ec2-copies.ts';
 import { checkPaging, filtered, page, type Tags } from './ec2-filters.ts';
-import { findInstance, type Instance, refuseDryRun } from './ec2-instance.ts';
+import { findInstance, type Instance, refuseDryRun, stateOf } from './ec2-instance.ts';
+import { Launches } from './ec2-launch.ts';
 import { Locks } from './ec2-locks.ts';
 import { Snapshots } from './ec2-snapshots.ts';
 import { tagged, tagList } from './ec2-tags.ts';
@@ -24,6 +25,7 @@ export class Ec2 {
   readonly snapshots: Snapshots;
   readonly locks: Locks;
   readonly copies: Copies;
+  readonly launches: Launches;
   readonly operations: Operations;
   readonly #world: World;
 
@@ -33,6 +35,7 @@ export class Ec2 {
     this.snapshots = new Snapshots(world, this.instances, this.volumes);
     this.locks = new Locks(world);
     this.copies = new Copies(world);
+    this.launches = new Launches(world, this.instances, this.volumes, (instance) => this.#answer(instance));
     this.operations = {
       DescribeInstances: (input) => this.#describe(input),
       CreateTags: (input) => this.#createTags(input),
@@ -41,6 +44,7 @@ export class Ec2 {
       ...this.snapshots.operations,
       ...this.locks.operations,
       ...this.copies.operations,
+      ...this.launches.operations,
       DescribeImages: (input) => this.#describeImages(input),
     };
   }
@@ -66,8 +70,9 @@ export class Ec2 {
 
   #describe(input: DescribeInstancesCommandInput): Partial<DescribeInstancesCommandOutput> {
     checkPaging(input.MaxResults, input.InstanceIds, 'instancesSet');
-    const named = input.InstanceIds?.map((id) => findInstance(this.instances, id));
-    const asked = named ?? [...this.instances.values()];
+    const now = this.#world.clock.now();
+    const named = input.InstanceIds?.map((id) => findInstance(this.instances, id, now));
+    const asked = named ?? [...this.instances.values()].filter(({ visibleAt = 0 }) => visibleAt <= now);
     const found = filtered(asked, input.Filters, {
       'instance-id': ({ id }) => [id],
       'instance-state-name': ({ state }) => [state],
@@ -92,7 +97,7 @@ export class Ec2 {
     return {
       InstanceId: instance.id,
       InstanceType: instance.type as NonNullable<InstanceAnswer['InstanceType']>,
-      State: { Code: instance.state === 'running' ? 16 : 80, Name: instance.state },
+      State: stateOf(instance),
       Placement: { AvailabilityZone: instance.availabilityZone },
       LaunchTime: new Date(instance.launchedAt),
       RootDeviceName: instance.rootDevice,

@@ -32,6 +32,8 @@ export interface Latency {
   deliveryRetryMs: number;
   /** Until a new volume is `available`, or one that is attached or detached has settled. */
   volumeMs: number;
+  /** Until a launched instance is `running`, or one that shuts down `terminated`. */
+  instanceMs: number;
 }
 
 const PER_SECOND_5 = { burst: 100, perSecond: 5 };
@@ -44,6 +46,7 @@ export const DEFAULT_LIMITS: Limits = {
     'ec2:DeleteSnapshot': PER_SECOND_5,
     'ec2:CreateVolume': PER_SECOND_5,
     'ec2:DeleteVolume': PER_SECOND_5,
+    'ec2:RunInstances': { burst: 5, perSecond: 2 },
     'ec2:CreateTags': PER_SECOND_10,
     'ec2:DeleteTags': PER_SECOND_10,
     'ec2:Describe*': { burst: 100, perSecond: 20 },
@@ -66,6 +69,7 @@ export const DEFAULT_LATENCY: Latency = {
   invocationVisibleMs: 0,
   deliveryRetryMs: 50,
   volumeMs: 0,
+  instanceMs: 0,
 };
 
 /** The rate that holds for an action: its own, or that of its class; none for a service without published limits. */
