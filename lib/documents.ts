@@ -20,6 +20,7 @@ export const renderDocuments = (): Record<DocumentNoun, CommandDocument> => ({
   freeze: renderDocument('freeze'),
   thaw: renderDocument('thaw'),
   restore: renderDocument('restore'),
+  verify: renderDocument('verify'),
   dlm: renderDocument('dlm'),
 });
 
@@ -67,7 +68,10 @@ export const unpackedScript = (noun: DocumentNoun): string =>
     .join('\n');
 
 /** The scripts that a document carries. */
-export const scriptsOf = (noun: DocumentNoun): readonly string[] => (noun === 'restore' ? RESTORE_SCRIPTS : SCRIPTS);
+export const scriptsOf = (noun: DocumentNoun): readonly string[] => {
+  if (noun === 'restore') return RESTORE_SCRIPTS;
+  return noun === 'verify' ? VERIFY_SCRIPTS : SCRIPTS;
+};
 
 /** What a restore needs: how the host is read, and what is done to restored volumes. It freezes nothing. */
 export const RESTORE_SCRIPTS: readonly string[] = [
@@ -83,6 +87,23 @@ export const RESTORE_SCRIPTS: readonly string[] = [
   'restore-mounts.sh',
   'restore-places.sh',
   'restore.sh',
+  'main.sh',
+];
+
+/** What a verification needs: what is mounted, the boxes, and a verifier for each engine. It freezes nothing either. */
+export const VERIFY_SCRIPTS: readonly string[] = [
+  'common.sh',
+  'errors.sh',
+  'json.sh',
+  'blocks.sh',
+  'mounts.sh',
+  // Whose executables may be run as root is one rule.
+  'apps/hooks.sh',
+  'verify.sh',
+  'verify-filesystems.sh',
+  'verify-box.sh',
+  'verify-checks.sh',
+  ...scriptsIn('verifiers'),
   'main.sh',
 ];
 
@@ -111,10 +132,7 @@ export const SCRIPTS: readonly string[] = [
   'clients.sh',
   'keepers.sh',
   'receipt.sh',
-  ...readdirSync(new URL('../ssm-documents/linux/apps/', import.meta.url))
-    .filter((file) => file.endsWith('.sh'))
-    .sort()
-    .map((file) => `apps/${file}`),
+  ...scriptsIn('apps'),
   'inspect.sh',
   'freeze.sh',
   'holder.sh',
@@ -123,6 +141,14 @@ export const SCRIPTS: readonly string[] = [
   'dlm.sh',
   'main.sh',
 ];
+
+/** A function of the old kind, since the lists above begin with it. */
+function scriptsIn(folder: string): string[] {
+  return readdirSync(new URL(`../ssm-documents/linux/${folder}/`, import.meta.url))
+    .filter((file) => file.endsWith('.sh'))
+    .sort()
+    .map((file) => `${folder}/${file}`);
+}
 
 export const readScript = (file: string): string =>
   readFileSync(new URL(`../ssm-documents/linux/${file}`, import.meta.url), 'utf8');
@@ -135,13 +161,22 @@ export const bodyOf = (script: string): string => (script.startsWith(SHEBANG) ? 
  * Seconds a step may take before the agent kills it. Freeze waits out the longest lease there is, and a little; Restore
  * replays logs and merges LVM snapshots on volumes that are still read from S3, as long as its function can wait.
  */
-const TIMEOUT_SECONDS: Record<DocumentNoun, number> = { inspect: 60, freeze: 330, thaw: 120, restore: 840, dlm: 120 };
+const TIMEOUT_SECONDS: Record<DocumentNoun, number> = {
+  inspect: 60,
+  freeze: 330,
+  thaw: 120,
+  restore: 840,
+  // Longer than any number of `Minutes`.
+  verify: 61_200,
+  dlm: 120,
+};
 
 const DESCRIPTIONS: Record<DocumentNoun, string> = {
   inspect: 'Freezeframe: tells what a freeze would do on this host, and in which order. Changes nothing.',
   freeze: 'Freezeframe: quiets the applications and file systems of this host until Thaw, at most for the lease.',
   thaw: 'Freezeframe: releases what Freeze holds on this host and tells what was proven. Safe at any time.',
   restore: 'Freezeframe: mounts what lies on restored volumes, or lets go of it; swaps the volumes of a host for them.',
+  verify: 'Freezeframe: checks file systems and databases that Restore has mounted. Writes to that copy alone.',
   dlm: 'Freezeframe: pre and post script for Amazon Data Lifecycle Manager.',
 };
 
@@ -159,7 +194,8 @@ const PARAMETER_DESCRIPTIONS: Record<ParameterName | keyof typeof DLM_PARAMETERS
   Act: 'Prepare the host for the volumes, mount what lies on them, release it; vacate a place, or occupy it.',
   Access: 'Mount read-only or read-write.',
   Under: 'Directory under which the restore gets a directory of its own.',
-  Plan: 'Volumes, LVM snapshots and file systems of the restore, in base64.',
+  Plan: 'What is restored, or verified, in base64.',
+  Minutes: 'Minutes that all checks together may take.',
   executionId: 'Id that Data Lifecycle Manager gives an execution.',
   command: 'Which of its scripts Data Lifecycle Manager runs; dry-run changes nothing.',
 };

@@ -15,6 +15,7 @@ export class HostDocuments extends Construct {
   readonly forFreeze: ssm.CfnDocument;
   readonly forThaw: ssm.CfnDocument;
   readonly forRestore: ssm.CfnDocument;
+  readonly forVerify: ssm.CfnDocument;
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
@@ -36,6 +37,7 @@ export class HostDocuments extends Construct {
     this.forFreeze = document('Freeze', 'freeze');
     this.forThaw = document('Thaw', 'thaw');
     this.forRestore = document('Restore', 'restore');
+    this.forVerify = document('Verify', 'verify');
     // Data Lifecycle Manager's own role may run documents with this tag only. No role of ours may run it.
     document('DLM', 'dlm', [{ key: 'DLMScriptsAccess', value: 'true' }]);
   }

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { RESTORE_SCRIPTS, renderDocuments, SCRIPTS, unpackedScript } from '../lib/documents.ts';
+import { type DocumentNoun, renderDocuments, scriptsOf, unpackedScript } from '../lib/documents.ts';
 
 const has = (tool: string): boolean => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error === undefined;
 
@@ -32,14 +32,15 @@ const shellcheck = (words: readonly string[], input = ''): boolean =>
   }).status === 0;
 
 if (!has('shellcheck')) install();
-let clean = shellcheck([...new Set([...SCRIPTS, ...RESTORE_SCRIPTS])]);
+const documents = renderDocuments();
+let clean = shellcheck([...new Set((Object.keys(documents) as DocumentNoun[]).flatMap(scriptsOf))]);
 // One file's directives end with it, so what they switch off is switched off for the whole.
 // Locals of one name in two files, a list here and a text there, it takes for one variable.
 const directives = '# shellcheck disable=SC1091,SC2034,SC2154,SC2128,SC2178,SC2179';
-for (const document of Object.values(renderDocuments())) {
+for (const document of Object.values(documents)) {
   clean = shellcheck(['-'], document.mainSteps[0].inputs.runCommand.join('\n')) && clean;
 }
-for (const noun of ['freeze', 'restore'] as const) {
+for (const noun of ['freeze', 'restore', 'verify'] as const) {
   clean = shellcheck(['-'], `#!/bin/bash\n${directives}\nDOCUMENT=any\n${unpackedScript(noun)}`) && clean;
 }
 process.exit(clean ? 0 : 1);

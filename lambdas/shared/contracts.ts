@@ -53,8 +53,10 @@ export const PARAMETER_PATTERNS = {
   Access: '^(ro|rw)$',
   /** Directory that holds one of the restore's own, with all its mount points. */
   Under: '^/[A-Za-z0-9._-]{1,60}(/[A-Za-z0-9._-]{1,60}){0,4}$',
-  /** Volumes, LVM snapshots to merge and file systems to mount, one a line, in base64: paths may hold any character. */
+  /** What is to be restored, or verified, one thing a line, in base64: paths may hold any character. */
   Plan: '^[A-Za-z0-9+/]{4,12000}={0,2}$',
+  /** Minutes that all checks of Verify together may take. */
+  Minutes: '^[0-9]{1,3}$',
 } as const;
 export type ParameterName = keyof typeof PARAMETER_PATTERNS;
 
@@ -64,6 +66,7 @@ export const DOCUMENT_PARAMETERS = {
   freeze: ['Run', 'Mode', 'Apps', 'Lease', 'Within', 'NotAfter', 'BootId', 'Topology'],
   thaw: ['Run', 'Why'],
   restore: ['Restore', 'Act', 'Access', 'Under', 'Plan'],
+  verify: ['Restore', 'Under', 'Minutes', 'Plan'],
 } as const satisfies Record<string, readonly ParameterName[]>;
 
 /** Those of the document for Data Lifecycle Manager, as it wants them; no run sends that one. */

@@ -58,6 +58,7 @@ export const DOCUMENTS = {
   freeze: 'Freezeframe-Freeze',
   thaw: 'Freezeframe-Thaw',
   restore: 'Freezeframe-Restore',
+  verify: 'Freezeframe-Verify',
 } as const;
 
 /** The document that inspects a Windows host; the rest is done by those of AWS. */

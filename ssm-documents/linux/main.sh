@@ -5,6 +5,9 @@
 
 case ${1:-document} in
   document) "${DOCUMENT}_main" ;;
+  # Of Verify, in a box.
+  box) box_main "${@:2}" ;;
+  application | own) "${1}_main" "$2" ;;
   holder | watchdog | rescue | by-hand)
     . "$ACTIVE/parameters"
     # By the time that a role starts, the freeze that it was started for may be over and the next one hold.

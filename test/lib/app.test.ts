@@ -66,6 +66,7 @@ describe('the stack', () => {
       'Freezeframe-InspectWindows',
       'Freezeframe-Restore',
       'Freezeframe-Thaw',
+      'Freezeframe-Verify',
     ]);
     // The tag lets Data Lifecycle Manager's role run a document; it is for the one that is made for it.
     for (const { Name, Tags } of documents)

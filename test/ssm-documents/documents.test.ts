@@ -122,7 +122,7 @@ test('without comment lines and indentation a script is the same to bash', () =>
     // A string over several lines is printed as it stands.
     return stdout.replace(/^[ \t]+/gm, '');
   };
-  for (const noun of ['freeze', 'restore'] as const) {
+  for (const noun of ['freeze', 'restore', 'verify'] as const) {
     const whole = says(unpackedScript(noun));
     assert.ok(whole.length > 15_000);
     assert.equal(says(bare(unpackedScript(noun))), whole);
@@ -145,6 +145,7 @@ test('a rendered script is bash, packed and unpacked', () => {
     Access: 'ro',
     Under: '/mnt/freezeframe',
     Plan: 'dm9sdW1lCg==',
+    Minutes: '240',
   };
   const hashes = { BootId: '0'.repeat(36), Topology: '0'.repeat(64) };
   for (const noun of NOUNS) {
