@@ -68,6 +68,8 @@ export class Snapshots {
       completedAt: now,
       lock: undefined,
       inUseBy: undefined,
+      sharedWith: new Set(),
+      tier: 'standard',
       deleted: false,
       ...snapshot,
     };
@@ -129,6 +131,7 @@ export class Snapshots {
         description: input.Description ?? '',
         image,
         encrypted: volume.encrypted,
+        kmsKeyId: volume.kmsKeyId,
       });
     });
     const answer = { Snapshots: snapshots.map((snapshot) => this.#info(snapshot)) };
@@ -265,7 +268,7 @@ export class Snapshots {
     return {
       ...this.#info(snapshot),
       ...(snapshot.stateMessage ? { StateMessage: snapshot.stateMessage } : {}),
-      StorageTier: 'standard',
+      StorageTier: snapshot.tier,
     };
   }
 }
@@ -290,12 +293,15 @@ export interface Snapshot {
   readonly description: string;
   readonly image: string;
   readonly encrypted: boolean;
-  /** Key that a copy was asked to be encrypted with. */
+  /** Key that it is encrypted with; undefined while encrypted: EBS's own. */
   readonly kmsKeyId: string | undefined;
   completedAt: number | undefined;
   lock: Lock | undefined;
   /** AMI that is made of it: EC2 refuses to delete it then. */
   inUseBy: string | undefined;
+  /** Accounts that may make volumes and copies of it. */
+  readonly sharedWith: Set<string>;
+  tier: 'standard' | 'archive';
   /** Deleted snapshots in flight still count against the volume's limit. */
   deleted: boolean;
 }

@@ -10,6 +10,8 @@ export interface Limits {
   concurrentSnapshots: (volumeType: string) => number;
   /** Copies of snapshots in flight into one Region. */
   concurrentCopies: number;
+  /** What copies that were given a time move from Region to Region. */
+  timedCopyMiBps: { each: number; together: number };
 }
 
 /** How late everything is. Zero by default: a test injects what it is about. */
@@ -57,6 +59,7 @@ export const DEFAULT_LIMITS: Limits = {
   snapshotIntervalMs: 15_000,
   concurrentSnapshots: (volumeType) => (volumeType === 'st1' || volumeType === 'sc1' ? 1 : 5),
   concurrentCopies: 20,
+  timedCopyMiBps: { each: 500, together: 2_000 },
 };
 
 export const DEFAULT_LATENCY: Latency = {

@@ -91,7 +91,8 @@ class Desk {
     const text = body.toString();
     const action = protocol.action(request, text);
     // EC2 is of a Region; what else is played is of the home Region.
-    const world = service === 'ec2' ? this.#world.inRegion(call.region) : this.#world;
+    const account = this.#world.inAccount(this.#world.accountOf(principal));
+    const world = service === 'ec2' ? account.inRegion(call.region) : this.#world;
     const entry = this.#enter({ service, action, principal, region: world.region, input: undefined });
     let answer: string;
     try {
@@ -102,7 +103,7 @@ class Desk {
       entry.input = input;
       check(shapes.input, input);
       if (!perform) throw new AwsError(protocol.unknownAction, `The lab does not play ${service}:${action}`);
-      const output = await this.#act(entry, () => perform(input, { service, action, principal }));
+      const output = await this.#act(world, entry, () => perform(input, { service, action, principal }));
       const whole = withoutUndefined(output);
       try {
         check(shapes.output, whole);
@@ -147,7 +148,7 @@ class Desk {
         region: this.#world.region,
         input: call.input,
       });
-      const answer = await this.#act(entry, () => call.perform());
+      const answer = await this.#act(this.#world, entry, () => call.perform());
       this.#leave(entry, 'ok');
       if (this.#dropped(entry, response)) return;
       response.writeHead(200, { 'x-amz-request-id': requestId, ...answer.headers });
@@ -180,14 +181,14 @@ class Desk {
   }
 
   /** The way of every call to an operation: planned fault, right, token, act. */
-  async #act<T>(entry: LogEntry, perform: () => T | Promise<T>): Promise<T> {
+  async #act<T>(world: World, entry: LogEntry, perform: () => T | Promise<T>): Promise<T> {
     const { service, action, principal, region, input } = entry;
-    const world = this.#world.inRegion(region);
+    const { account } = world;
     const fault = world.faults.strike({ service, action }, input);
     if (fault) entry.fault = fault;
     if (fault?.kind === 'error') throw new AwsError(fault.code, fault.message ?? 'planned fault', fault.status ?? 400);
     if (fault?.kind === 'delay') await world.clock.sleep(fault.ms);
-    if (world.authorize && !(await world.authorize({ service, action, principal, region, input }))) {
+    if (world.authorize && !(await world.authorize({ service, action, principal, account, region, input }))) {
       const text = `User: ${principal} is not authorized to perform: ${service}:${action}`;
       if (service === 'ec2') throw new AwsError('UnauthorizedOperation', text, 403);
       throw service === 's3' ? new AwsError('AccessDenied', text, 403) : new AwsError('AccessDeniedException', text);
@@ -199,11 +200,11 @@ class Desk {
     return await perform();
   }
 
-  #token({ limits: all, region, clock }: World, service: string, action: string): boolean {
+  #token({ limits: all, account, region, clock }: World, service: string, action: string): boolean {
     const rate = rateOf(all, service, action);
     if (!rate) return true;
     const [name, limits] = rate;
-    const key = `${region} ${name}`;
+    const key = `${account} ${region} ${name}`;
     const bucket = this.#buckets.get(key) ?? new TokenBucket(clock, limits);
     this.#buckets.set(key, bucket);
     return bucket.take();

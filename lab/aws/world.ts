@@ -29,14 +29,18 @@ export class World {
   readonly #options: WorldOptions;
   /** The account's Regions by name, this one among them. */
   readonly #regions: Map<string, World>;
+  /** By account, a world of each in some Region. */
+  readonly #accounts: Map<string, World>;
   #ids = 0;
 
-  constructor(options: WorldOptions, regions = new Map<string, World>()) {
+  constructor(options: WorldOptions, regions = new Map<string, World>(), accounts = new Map<string, World>()) {
     this.#options = options;
     this.#regions = regions;
+    this.#accounts = accounts;
     this.account = options.account ?? '111122223333';
     this.region = options.region ?? 'eu-central-1';
     regions.set(this.region, this);
+    if (!accounts.has(this.account)) accounts.set(this.account, this);
     this.clock = options.clock ?? realClock;
     this.store = options.store;
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
@@ -51,17 +55,32 @@ export class World {
   /** The same account in another Region: its own EC2 and limits, the same disks, clock, roles and rights. */
   inRegion(region: string): World {
     const known = this.#regions.get(region);
-    if (known) return known;
-    const world = new World({ ...this.#options, account: this.account, clock: this.clock, region }, this.#regions);
+    return known ?? this.#beside({ region }, this.#regions);
+  }
+
+  /** Another account in this Region. */
+  inAccount(account: string): World {
+    const known = this.#accounts.get(account);
+    return known?.inRegion(this.region) ?? this.#beside({ account }, new Map());
+  }
+
+  /** A world of each account that there is. */
+  accounts(): Iterable<World> {
+    return this.#accounts.values();
+  }
+
+  #beside(place: { region?: string; account?: string }, regions: Map<string, World>): World {
+    const { account, region, clock } = this;
+    const world = new World({ ...this.#options, account, region, clock, ...place }, regions, this.#accounts);
     world.authorize = (call) => this.authorize?.(call) ?? true;
-    // Ids are unique in all Regions.
+    // Ids are unique everywhere.
     world.id = (prefix) => this.id(prefix);
     return world;
   }
 
   /** Whether a snapshot of any Region is made of it: a copy shares the image of its source. */
   isImageInUse(image: string): boolean {
-    const regions = [...this.#regions.values()];
+    const regions = [...this.#accounts.values()].flatMap((world) => [...world.#regions.values()]);
     if (!regions.some(({ ec2 }) => ec2.copies.made)) return false;
     return regions.some(({ ec2 }) =>
       [...ec2.snapshots.all.values()].some((snapshot) => snapshot.image === image && !snapshot.deleted),
@@ -87,6 +106,11 @@ export class World {
 
   principalOf(accessKey: string): string {
     return this.#principals.get(accessKey) ?? `arn:aws:iam::${this.account}:user/${accessKey}`;
+  }
+
+  /** The account that a principal's ARN names. */
+  accountOf(principal: string): string {
+    return /^arn:aws:(iam|sts)::(\d{12}):/.exec(principal)?.[2] ?? this.account;
   }
 
   /** A fresh id such as `snap-00000000000000001`: in order of making, so that a failed test reads well. */
@@ -121,6 +145,7 @@ export type Operations = Record<string, Operation>;
 export type Operation = (input: any, call: Call) => object | Promise<object>;
 
 export interface AuthorizedCall extends Call {
+  account: string;
   region: string;
   input: unknown;
 }

@@ -17,7 +17,7 @@ export function authorizeBySynthesisedPolicies(world: World, stack: Stack): { re
     // Somebody beside the stack: the test itself.
     if (!role) return true;
     const policies = role.policies.map(({ name, document }) => ({ name, policy: document }));
-    for (const asked of asks(world.inRegion(call.region), call)) {
+    for (const asked of asks(world.inAccount(call.account).inRegion(call.region), call)) {
       // No policy names an instance, a volume, a snapshot or a run: one answer holds for all that differ in nothing else.
       const question = JSON.stringify([call.principal, asked]).replace(/\b(i|vol|snap)-[0-9a-f]{17}(-\d+)?\b/g, '$1');
       const answer = known.get(question) ?? isAllowed(call.principal, policies, asked, world.account);
@@ -146,6 +146,20 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
           : []),
       ];
     }
+    case 'ec2:ModifySnapshotAttribute': {
+      const id = given.SnapshotId ?? '';
+      const users = `ec2:${given.OperationType === 'add' ? 'Add' : 'Remove'}/userId`;
+      return [
+        {
+          ...whole,
+          resource: snapshotArn(id),
+          context: {
+            ...borne('aws:ResourceTag', world.ec2.snapshots.all.get(id)?.tags),
+            ...(given.UserIds && { [users]: given.UserIds }),
+          },
+        },
+      ];
+    }
     case 'ec2:CreateTags':
     case 'ec2:DeleteTags':
     case 'ec2:LockSnapshot':
@@ -222,6 +236,8 @@ interface Input {
   InstanceId?: string;
   SourceSnapshotId?: string;
   SourceRegion?: string;
+  OperationType?: string;
+  UserIds?: string[];
   Tags?: Tag[];
   DocumentName?: string;
   InstanceIds?: string[];

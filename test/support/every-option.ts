@@ -12,7 +12,7 @@ export const EVERY_OPTION = {
       retain: { last: 3, daily: 7, weekly: 4, monthly: 12, yearly: 2, days: 2, finalDays: 30 },
       lock: { mode: 'governance', days: 7 },
       copyTo: [
-        { region: 'eu-west-1' },
+        { region: 'eu-west-1', completionMinutes: 60 },
         {
           region: 'eu-north-1',
           account: '210987654321',

@@ -13,6 +13,7 @@ import { World, type WorldOptions } from '../../lab/aws/world.ts';
 import { VirtualTime } from '../../lab/virtual-time.ts';
 import type { WindowsAnswer } from '../../lambdas/shared/contracts.ts';
 import { BACKUP, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
+import { STACK } from '../../lib/app.ts';
 import { putVssDocuments } from './aws-vss-documents.ts';
 import { MemoryStore } from './memory-store.ts';
 import { ModelHost } from './model-host.ts';
@@ -288,12 +289,17 @@ export const stackOfTests = (): Promise<Stack> => {
 };
 
 async function synthesise(): Promise<Stack> {
-  const outdir = mkdtempSync(join(tmpdir(), 'freezeframe-synth-'));
-  process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
   const common = { schedule: 'rate(1 day)', retain: { last: 3 } };
   const policies = Object.fromEntries(
     Object.entries(POLICIES).map(([name, policy]) => [name, { ...common, ...policy }]),
   );
-  await synthesised({ policies }, outdir);
-  return readAssembly(outdir);
+  return await stackOf({ policies });
+}
+
+/** The stack as another plan makes it. */
+export async function stackOf(plan: object): Promise<Stack> {
+  const outdir = mkdtempSync(join(tmpdir(), 'freezeframe-synth-'));
+  process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
+  await synthesised(plan, outdir);
+  return readAssembly(outdir, { stackName: STACK });
 }

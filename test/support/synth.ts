@@ -89,8 +89,13 @@ export async function resourcesOf(plan: object): Promise<Readonly<Record<string,
 
 const templateOf = (app: App): Template => Template.fromStack(app.node.findChild(STACK) as Stack);
 
-async function synthOnce(): Promise<Synthesised> {
-  const template = templateOf(await synthesised());
+/** Of another plan. */
+export async function synthOf(plan: object): Promise<Synthesised> {
+  return await synthOnce(plan);
+}
+
+async function synthOnce(plan?: object): Promise<Synthesised> {
+  const template = templateOf(await synthesised(plan));
   const resources: Record<string, Resource> = template.toJSON().Resources;
   const resolve = resolver(resources);
   const definitionOf = (name: string) =>

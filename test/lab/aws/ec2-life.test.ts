@@ -11,6 +11,7 @@ import {
   EC2Client,
   LockSnapshotCommand,
   type LockSnapshotCommandInput,
+  ModifySnapshotAttributeCommand,
   UnlockSnapshotCommand,
 } from '@aws-sdk/client-ec2';
 import { DATA, instance, lab, refusal } from './setup.ts';
@@ -94,6 +95,67 @@ test('a key that may not be used shows only after the call: the copy fails and s
   await on.clock.advance(60_000);
   const [copy] = (await on.copies()) ?? [];
   assert.deepEqual([copy?.State, copy?.StateMessage], ['error', 'Given key ID is not accessible']);
+});
+
+test('a copy that is given a time takes that long, and fails when its source goes away meanwhile', async () => {
+  await using on = await withSnapshot();
+  for (const minutes of [10, 20, 2_895]) {
+    assert.equal(await refusal(on.copy({ CompletionDurationMinutes: minutes })), 'InvalidParameterValue');
+  }
+  await on.copy({ CompletionDurationMinutes: 30 });
+  await on.clock.advance(29 * 60_000);
+  assert.deepEqual(
+    (await on.copies())?.map(({ State, Progress }) => [State, Progress]),
+    [['pending', '50%']],
+  );
+  await on.clock.advance(60_000);
+  await on.copy();
+  on.snapshot.deleted = true;
+  await on.clock.advance(60_000);
+  assert.deepEqual(
+    (await on.copies())?.map(({ State }) => State),
+    ['completed', 'error'],
+  );
+});
+
+test('two Regions move so much at once for copies with a time: then they take longer, and then there is no room', async () => {
+  await using on = await withSnapshot();
+  Object.assign(on.snapshot, { sizeGiB: 600 });
+  // 600 GiB in 15 minutes are 683 MiB/s, and one copy gets 500.
+  for (let copy = 0; copy < 4; copy += 1) await on.copy({ CompletionDurationMinutes: 15 });
+  assert.equal(await refusal(on.copy({ CompletionDurationMinutes: 15 })), 'ResourceLimitExceeded');
+  await on.clock.advance(16 * 60_000);
+  assert.ok((await on.copies())?.every(({ State }) => State === 'pending'));
+  await on.clock.advance(5 * 60_000);
+  assert.ok((await on.copies())?.every(({ State }) => State === 'completed'));
+});
+
+test('another account copies what is shared with it, and nothing else; EBS’s own key can’t be shared', async () => {
+  await using on = await withSnapshot();
+  const role = 'arn:aws:iam::210987654321:role/copies';
+  const theirs = new EC2Client({
+    ...on.config,
+    region: 'eu-west-1',
+    credentials: { accessKeyId: on.world.accessKeyFor(role), secretAccessKey: 'lab' },
+  });
+  const take = () =>
+    theirs.send(new CopySnapshotCommand({ SourceRegion: on.world.region, SourceSnapshotId: on.snapshot.id }));
+  const share = (OperationType: 'add' | 'remove') =>
+    on.ec2.send(
+      new ModifySnapshotAttributeCommand({
+        ...{ SnapshotId: on.snapshot.id, Attribute: 'createVolumePermission', OperationType },
+        UserIds: ['210987654321'],
+      }),
+    );
+  assert.equal(await refusal(take()), 'InvalidSnapshot.NotFound');
+  await share('add');
+  assert.equal(await refusal(take()), 'no error');
+  assert.equal((await theirs.send(new DescribeSnapshotsCommand({ OwnerIds: ['self'] }))).Snapshots?.length, 1);
+  assert.deepEqual(await on.copies(), [], 'it is theirs');
+  await share('remove');
+  assert.equal(await refusal(take()), 'InvalidSnapshot.NotFound');
+  Object.assign(on.snapshot, { encrypted: true });
+  assert.equal(await refusal(share('add')), 'OperationNotPermitted');
 });
 
 test('an image tells which snapshots it is made of', async () => {
