@@ -6,7 +6,6 @@ import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import type { CheckRpoInput } from '../lambdas/shared/contracts.ts';
-import { longestInterval } from '../lambdas/shared/firings.ts';
 import { METRICS } from '../lambdas/shared/names.ts';
 import type { Alarms } from './alarms.ts';
 import { FleetSteps } from './fleet-steps.ts';
@@ -14,6 +13,7 @@ import { FleetWorkflow } from './fleet-workflow.ts';
 import { sayLimits } from './limits.ts';
 import type { Plan } from './plan.ts';
 import type { Receipts } from './receipts.ts';
+import { rpoHours } from './rpo.ts';
 import { Schedules } from './schedules.ts';
 
 export interface FleetProps {
@@ -58,14 +58,7 @@ export class Fleet extends Construct {
   }
 }
 
-/** Where the plan says nothing, a set may be as old as two firings are apart, so that one of them may fail. */
 const ages = ({ policies }: Plan): CheckRpoInput['policies'] =>
   Object.fromEntries(
-    Object.entries(policies).map(([name, policy]) => [
-      name,
-      { grade: policy.grade, rpoHours: policy.rpoHours ?? Math.ceil((2 * longestInterval(policy, FROM)) / 3_600_000) },
-    ]),
+    Object.entries(policies).map(([name, policy]) => [name, { grade: policy.grade, rpoHours: rpoHours(policy) }]),
   );
-
-/** Any instant does, but always the same: the same plan gives the same template. */
-const FROM = Date.UTC(2026, 0, 1);

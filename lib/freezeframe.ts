@@ -3,6 +3,8 @@ import type { RunPolicy } from '../lambdas/shared/contracts.ts';
 import { Alarms } from './alarms.ts';
 import { BackupSteps } from './backup-steps.ts';
 import { BackupWorkflow } from './backup-workflow.ts';
+import { Copy } from './copy.ts';
+import { destinationsOf } from './destinations.ts';
 import { Fleet } from './fleet.ts';
 import { HostDocuments } from './host-documents.ts';
 import type { Plan } from './plan.ts';
@@ -27,6 +29,8 @@ export class Freezeframe extends Construct {
   readonly backup: BackupWorkflow;
   readonly rescue: ThawRescue;
   readonly restore: RestoreWorkflow;
+  /** Undefined when the plan copies nothing. */
+  readonly copy: Copy | undefined;
   readonly prune: Prune;
   readonly fleet: Fleet;
 
@@ -55,7 +59,9 @@ export class Freezeframe extends Construct {
       receipts: this.receipts,
       alarms,
     });
-    this.prune = new Prune(this, 'Prune', { plan, alarms });
+    const destinations = destinationsOf(plan);
+    if (destinations.length > 0) this.copy = new Copy(this, 'Copy', { plan, destinations, alarms });
+    this.prune = new Prune(this, 'Prune', { plan, destinations, alarms });
   }
 }
 

@@ -30,6 +30,10 @@ export const FUNCTIONS = {
   decide: { timeoutSeconds: 300 },
   // Begins no set after 200 s; one of 128 members takes half a minute, more when others delete as well.
   delete: { timeoutSeconds: 600 },
+  // Up to 100,000 snapshots on either side, at a thousand a page.
+  'plan-copies': { timeoutSeconds: 600 },
+  // Begins nothing after 200 s; a set of 128 members takes half a minute to lock or to remove.
+  'copy-snapshots': { timeoutSeconds: 300 },
   'check-thaw': { timeoutSeconds: 60 },
   // Reads the history of every run that may have left a host frozen: seconds each when Step Functions throttles.
   sweep: { timeoutSeconds: 240 },

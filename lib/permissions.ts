@@ -7,6 +7,7 @@ import type { Construct } from 'constructs';
 import {
   DEVICES_TAGS,
   FLEETS_PREFIX,
+  IN_COPY,
   IN_USE,
   RESTORE_TAGS,
   SET_TAGS,
@@ -127,25 +128,37 @@ export function mayLockSets(step: StepFunction): void {
   });
 }
 
-/** Note on snapshots of our sets, in this Region, that they are being deleted, and nothing else. */
-export function mayMarkSets(step: StepFunction, region: string): void {
-  step.may({
-    actions: ['ec2:CreateTags'],
-    resources: [snapshotArn(step, region)],
-    conditions: {
-      StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
-      'ForAllValues:StringEquals': { 'aws:TagKeys': SET_TAGS.deleting },
-      Null: { 'aws:TagKeys': 'false' },
-    },
-    because: OUR_SNAPSHOTS,
-  });
+/**
+ * Delete snapshots of our sets, and note on them before that they are going: of those that were taken here, and of their
+ * copies in other Regions. What another deployment has copied to here, or has taken there, is not ours.
+ */
+export function mayPruneSets(step: StepFunction, regions: readonly string[]): void {
+  const taken = {
+    StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
+    Null: { [`aws:ResourceTag/${SET_TAGS.origin}`]: 'true' },
+  };
+  const copied = { StringEquals: { [`aws:ResourceTag/${SET_TAGS.origin}`]: originHere(step) } };
+  for (const [region, ours] of [[undefined, taken] as const, ...regions.map((each) => [each, copied] as const)]) {
+    const resources = [snapshotArn(step, region)];
+    step.may({
+      actions: ['ec2:CreateTags'],
+      resources,
+      conditions: {
+        ...ours,
+        'ForAllValues:StringEquals': { 'aws:TagKeys': SET_TAGS.deleting },
+        Null: { ...('Null' in ours && ours.Null), 'aws:TagKeys': 'false' },
+      },
+      because: OUR_SNAPSHOTS,
+    });
+    step.may({ actions: ['ec2:DeleteSnapshot'], resources, conditions: ours, because: OUR_SNAPSHOTS });
+  }
 }
 
-/** Delete snapshots of our sets, in this Region or another one. */
-export function mayDeleteSets(step: StepFunction, region?: string): void {
+/** Delete snapshots of our sets. */
+export function mayDeleteSets(step: StepFunction): void {
   step.may({
     actions: ['ec2:DeleteSnapshot'],
-    resources: [snapshotArn(step, region)],
+    resources: [snapshotArn(step)],
     conditions: { StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT } },
     because: OUR_SNAPSHOTS,
   });
@@ -164,6 +177,55 @@ export function mayHoldSets(step: StepFunction): void {
     because: OUR_SNAPSHOTS,
   });
 }
+
+/** Copy snapshots of this account and Region into others, under our tags and as unproven, and see to the copies there. */
+export function mayCopySets(step: StepFunction, regions: readonly string[]): void {
+  const from = originHere(step);
+  step.may({
+    actions: ['ec2:CopySnapshot'],
+    resources: [snapshotArn(step)],
+    because: 'What is copied from: IAM knows no condition on the tags of that.',
+  });
+  step.may({
+    actions: ['ec2:CreateTags'],
+    resources: [snapshotArn(step)],
+    conditions: {
+      StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
+      'ForAllValues:StringEquals': { 'aws:TagKeys': IN_COPY },
+      Null: { 'aws:TagKeys': 'false' },
+    },
+    because: OUR_SNAPSHOTS,
+  });
+}
+
+  for (const region of regions) {
+    const resources = [snapshotArn(step, region)];
+    const ours = { [`aws:ResourceTag/${SET_TAGS.origin}`]: from };
+    const may = (action: string, conditions: Record<string, Record<string, string | string[]>>) =>
+      step.may({ actions: [`ec2:${action}`], resources, conditions, because: OUR_SNAPSHOTS });
+    may('CopySnapshot', {
+      StringLike: { [`aws:RequestTag/${SET_TAGS.run}`]: PRESENT },
+      StringEquals: {
+        [`aws:RequestTag/${SET_TAGS.grade}`]: UNPROVEN,
+        [`aws:RequestTag/${SET_TAGS.origin}`]: from,
+      },
+    });
+    may('CreateTags', { StringEquals: { 'ec2:CreateAction': 'CopySnapshot' } });
+    may('CreateTags', {
+      StringEquals: ours,
+      'ForAllValues:StringEquals': { 'aws:TagKeys': [SET_TAGS.grade, IN_COPY] },
+      Null: { 'aws:TagKeys': 'false' },
+    });
+    may('LockSnapshot', { StringEquals: ours });
+    // What has a grade is a whole set: only the prune lets go of that.
+    may('DeleteSnapshot', { StringEquals: { ...ours, [`aws:ResourceTag/${SET_TAGS.grade}`]: UNPROVEN } });
+  }
+  mayLook(step, 'ec2:DescribeLockedSnapshots');
+  mayUseKeysInEbs(step, [Stack.of(step).region, ...regions]);
+}
+
+/** The tag that copies of this deployment's sets bear. */
+const originHere = (scope: Construct): string => `${Stack.of(scope).account}/${Stack.of(scope).region}`;
 
 /** Make volumes of snapshots of our sets, under the tag of their restore. */
 export function mayMakeVolumes(step: StepFunction): void {
@@ -243,11 +305,21 @@ function mayMoveVolumes(
   });
 }
 
-/** EBS asks for these in the name of whoever makes or attaches an encrypted volume. The key's own policy has the last word. */
 function mayUseKeysOfVolumes(step: StepFunction): void {
-  const { region, urlSuffix } = Stack.of(step);
-  const viaEbs = { 'kms:ViaService': `ec2.${region}.${urlSuffix}` };
-  const resources = [Stack.of(step).formatArn({ service: 'kms', resource: 'key', resourceName: '*' })];
+  mayUseKeysInEbs(step, [Stack.of(step).region]);
+}
+
+/**
+ * EBS asks for these in the name of whoever makes or attaches an encrypted volume, or copies an encrypted snapshot. The
+ * key's own policy has the last word.
+ */
+function mayUseKeysInEbs(step: StepFunction, regions: readonly string[]): void {
+  const stack = Stack.of(step);
+  const services = regions.map((region) => `ec2.${region}.${stack.urlSuffix}`);
+  const viaEbs = { 'kms:ViaService': services.length === 1 ? (services[0] as string) : services };
+  const resources = regions.map((region) =>
+    stack.formatArn({ service: 'kms', region, resource: 'key', resourceName: '*' }),
+  );
   const because = 'A set is encrypted with whatever keys its volumes had; only EBS may use them here.';
   step.may({
     actions: [

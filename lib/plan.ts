@@ -72,6 +72,8 @@ const Lock = block('a lock: { "mode": "governance", "days": 7 }', {
 const AN_ACCOUNT = 'an account id of 12 digits, as a string';
 const A_KEY = 'the ARN of a KMS key (or of its alias) in the Region of the copy';
 
+const MINUTES = 'a multiple of 15 minutes from 15 to 2880';
+
 const Copy = block('a copy: { "region": "eu-west-1" }', {
   region: z
     .string('a Region such as eu-west-1')
@@ -83,6 +85,10 @@ const Copy = block('a copy: { "region": "eu-west-1" }', {
   kmsKeyArn: z
     .string(A_KEY)
     .regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)\/[\w/-]+$/, A_KEY)
+    .optional(),
+  /** EC2 then takes no longer for a copy, and charges for it. */
+  completionMinutes: wholeNumber(MINUTES, 15, 2_880)
+    .refine((minutes) => minutes % 15 === 0, MINUTES)
     .optional(),
 }).refine(({ region, kmsKeyArn }) => kmsKeyArn === undefined || kmsKeyArn.split(':')[3] === region, {
   path: ['kmsKeyArn'],

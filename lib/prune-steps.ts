@@ -1,10 +1,10 @@
 import { Construct } from 'constructs';
-import { mayDeleteSets, mayLook, mayMarkSets } from './permissions.ts';
+import { type Destination, ownRegions } from './destinations.ts';
+import { mayLook, mayPruneSets } from './permissions.ts';
 import { StepFunction } from './step-function.ts';
 
 export interface PruneStepsProps {
-  /** That have sets of ours: the stack's own, and those that get copies. */
-  readonly regions: readonly string[];
+  readonly destinations: readonly Destination[];
 }
 
 /** The functions behind the states of Prune, each with the rights that its step needs and no others. */
@@ -13,7 +13,7 @@ export class PruneSteps extends Construct {
   readonly decide = new StepFunction(this, 'Decide', { name: 'decide' });
   readonly delete = new StepFunction(this, 'Delete', { name: 'delete' });
 
-  constructor(scope: Construct, id: string, { regions }: PruneStepsProps) {
+  constructor(scope: Construct, id: string, { destinations }: PruneStepsProps) {
     super(scope, id);
     mayLook(this.listSets, 'ec2:DescribeSnapshots');
 
@@ -21,9 +21,6 @@ export class PruneSteps extends Construct {
     mayLook(this.decide, ...facts);
 
     mayLook(this.delete, ...facts, 'ec2:DescribeImages');
-    for (const region of regions) {
-      mayMarkSets(this.delete, region);
-      mayDeleteSets(this.delete, region);
-    }
+    mayPruneSets(this.delete, ownRegions(destinations));
   }
 }

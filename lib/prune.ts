@@ -1,4 +1,4 @@
-import { Aws, Duration, Validations } from 'aws-cdk-lib';
+import { Duration, Stack, Validations } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
@@ -6,6 +6,7 @@ import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { PRUNE, PRUNE_STATES } from '../lambdas/shared/names.ts';
 import type { Alarms } from './alarms.ts';
+import { type Destination, plannedPlace } from './destinations.ts';
 import type { Plan } from './plan.ts';
 import { PruneSteps } from './prune-steps.ts';
 import { HARMLESS } from './retries.ts';
@@ -13,6 +14,7 @@ import { acknowledgeMachine, loggedIn, stepTask } from './workflow-parts.ts';
 
 export interface PruneProps {
   readonly plan: Plan;
+  readonly destinations: readonly Destination[];
   readonly alarms: Alarms;
 }
 
@@ -20,17 +22,19 @@ export interface PruneProps {
 export class Prune extends Construct {
   readonly stateMachine: sfn.StateMachine;
 
-  constructor(scope: Construct, id: string, { plan, alarms }: PruneProps) {
+  constructor(scope: Construct, id: string, { plan, destinations, alarms }: PruneProps) {
     super(scope, id);
-    const others = [
-      ...new Set(Object.values(plan.policies).flatMap(({ copyTo }) => copyTo.map(({ region }) => region))),
-    ];
-    const regions = [Aws.REGION, ...others];
-    const steps = new PruneSteps(this, 'Steps', { regions });
+    const { account, region } = Stack.of(this);
+    const steps = new PruneSteps(this, 'Steps', { destinations });
 
     // How much there is of ours, in each Region, shared out into parts that fit into memory.
     const listSets = stepTask(this, PRUNE_STATES.listSets, steps.listSets, {
-      payload: { input: sfn.JsonPath.entirePayload, policies: retention(plan), regions },
+      payload: {
+        input: sfn.JsonPath.entirePayload,
+        policies: retention(plan),
+        home: { account, region },
+        destinations: destinations.map(plannedPlace),
+      },
     }).addRetry(HARMLESS);
     // Part after part: which sets stay, which go, and why.
     const decide = stepTask(this, PRUNE_STATES.decide, steps.decide).addRetry(HARMLESS);
@@ -96,7 +100,7 @@ export class Prune extends Construct {
 }
 
 /** The part of each policy that retention needs. */
-const retention = ({ policies }: Plan) =>
+export const retention = ({ policies }: Plan) =>
   Object.fromEntries(
     Object.entries(policies).map(([name, { grade, timeZone, retain }]) => [name, { grade, timeZone, retain }]),
   );

@@ -10,6 +10,8 @@ import { BUNDLES, FUNCTIONS, type FunctionName } from './functions.ts';
 export interface StepFunctionProps {
   /** Its folder in `lambdas/`. */
   readonly name: FunctionName;
+  /** Of its role, by which another account knows it. @default / */
+  readonly rolePath?: string;
 }
 
 export interface Permission {
@@ -27,7 +29,7 @@ export class StepFunction extends Construct {
   /** A task waits a little longer than its function, so that the function's own error is the one that is seen. */
   readonly taskTimeout: Duration;
 
-  constructor(scope: Construct, id: string, { name }: StepFunctionProps) {
+  constructor(scope: Construct, id: string, { name, rolePath }: StepFunctionProps) {
     super(scope, id);
     const { timeoutSeconds } = FUNCTIONS[name];
     this.taskTimeout = Duration.seconds(timeoutSeconds + 10);
@@ -38,7 +40,10 @@ export class StepFunction extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     });
     // Not AWSLambdaBasicExecutionRole: it may write to every log of the account.
-    this.role = new iam.Role(this, 'Role', { assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com') });
+    this.role = new iam.Role(this, 'Role', {
+      assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
+      ...(rolePath !== undefined && { path: rolePath }),
+    });
     logGroup.grantWrite(this.role);
 
     this.function = new lambda.Function(this, 'Function', {

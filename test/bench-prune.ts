@@ -41,10 +41,11 @@ const note = (state: object) => {
   bytes = Math.max(bytes, JSON.stringify(state).length);
 };
 const retain = { last: KEPT, daily: 0, weekly: 0, monthly: 0, yearly: 0, days: 0, finalDays: 0 };
-const regions = [world.region];
 const policies = { nightly: { grade: 'application', timeZone: 'Europe/Berlin', retain } } as const;
 const began = clock.now();
-let state = await listSets({ input: { dryRun: false }, policies, regions }, () => ec2.pagesOfOurs(client));
+let state = await listSets({ input: { dryRun: false }, policies, home: world, destinations: [] }, () =>
+  ec2.pagesOfOurs(client),
+);
 while (state.next !== 'end') {
   note(state);
   if (state.next === 'decide') {

@@ -10,6 +10,7 @@ import * as errors from '../lambdas/shared/errors.ts';
 
 import {
   BACKUP,
+  COPY,
   DOCUMENTS,
   FIRING,
   FLEET,
@@ -346,7 +347,7 @@ describe('the runbook', async () => {
         id,
       );
     }
-    const names = [...Object.values(DOCUMENTS), BACKUP, FIRING, FLEET, THAW_RESCUE, PRUNE] as string[];
+    const names = [...Object.values(DOCUMENTS), BACKUP, COPY, FIRING, FLEET, THAW_RESCUE, PRUNE] as string[];
     for (const name of matches(page, /\b(Freezeframe-\w+)/g)) assert.ok(names.includes(name), name);
   });
 });

@@ -1,8 +1,9 @@
 import { clientErrorText } from '../shared/aws-errors.ts';
-import type { PruneState } from '../shared/contracts.ts';
+import type { Place, PruneState } from '../shared/contracts.ts';
 import { decideSets, type Facts } from '../shared/decide-sets.ts';
 import type { FoundSnapshot } from '../shared/ec2.ts';
 import { UNPROVEN } from '../shared/names.ts';
+import { isOurs, placeName } from '../shared/places.ts';
 import { note } from '../shared/prune-report.ts';
 import { type Decision, UNFINISHED_MS } from '../shared/retention.ts';
 import type { LiveSet } from '../shared/sets.ts';
@@ -20,34 +21,34 @@ const MOST_CHARACTERS = 120_000;
 /** Decides on the first part that is still to do. With a dry run nothing comes of it but its words. */
 export const decidePart = async (
   state: PruneState,
-  regionOf: (region: string) => Region,
+  regionOf: (place: Place) => Region,
   now: number,
 ): Promise<PruneState> => {
   const [shard, ...rest] = state.todo;
   if (!shard) return { ...state, next: 'end' };
   const report = structuredClone(state.report);
   const done = { ...state, todo: rest, report, decisions: [], batch: [] };
-  const region = regionOf(shard.region);
+  const where = placeName(shard.place, state.home);
+  const region = regionOf(shard.place);
   try {
-    const snapshots = await region.snapshots(shard.suffix);
+    const found = await region.snapshots(shard.suffix);
+    const snapshots = found.filter((each) => isOurs(each, shard.place, state.home));
     const { decisions } = await decideSets(snapshots, { ...region, policies: state.policies }, now);
     const letGo = decisions.filter(({ keep }) => !keep);
     // What does not fit into this batch is decided on again when it is deleted.
     const batch = state.dryRun ? [] : letGo.slice(0, MOST_SETS);
     const again = batch.length < letGo.length && !state.dryRun;
-    if (!again) tell(report, shard.region, decisions, now);
+    if (!again) tell(report, where, decisions, now);
     return {
       ...done,
       todo: again ? [{ ...shard, again }, ...rest] : rest,
       decisions: told(decisions),
-      batch: batch.map(({ set }) => ({ region: shard.region, instance: set.instance, set: set.set })),
+      batch: batch.map(({ set }) => ({ instance: set.instance, set: set.set })),
+      place: shard.place,
       next: batch.length > 0 ? 'delete' : rest.length > 0 ? 'decide' : 'end',
     };
   } catch (error) {
-    note(
-      report.troubles,
-      `${shard.region}, instances …${shard.suffix}, can't be decided on: ${clientErrorText(error)}`,
-    );
+    note(report.troubles, `${where}, instances …${shard.suffix}, can't be decided on: ${clientErrorText(error)}`);
     return { ...done, next: rest.length > 0 ? 'decide' : 'end' };
   }
 };
@@ -66,10 +67,10 @@ const told = (decisions: readonly Decision<LiveSet>[]): string[] => {
 };
 
 /** What a person may want to look at. */
-const tell = (report: PruneState['report'], region: string, decisions: readonly Decision<LiveSet>[], now: number) => {
+const tell = (report: PruneState['report'], where: string, decisions: readonly Decision<LiveSet>[], now: number) => {
   report.sets += decisions.length;
   for (const { set, keep, due, reasons } of decisions) {
-    const name = `${region} ${set.set}`;
+    const name = `${where} ${set.set}`;
     const unfinished = now - set.startedAt > UNFINISHED_MS;
     if (!keep) report.letGo += 1;
     else if (due) note(report.held, `${name}: ${reasons.join('; ')}`);

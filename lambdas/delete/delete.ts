@@ -1,9 +1,10 @@
 import { clientErrorText, isPassing, isRefusal } from '../shared/aws-errors.ts';
 import type { Clock } from '../shared/clock.ts';
-import type { PruneState } from '../shared/contracts.ts';
+import type { Place, PruneState } from '../shared/contracts.ts';
 import { decideSets, type Facts } from '../shared/decide-sets.ts';
 import type { FoundSnapshot } from '../shared/ec2.ts';
 import { SET_TAGS } from '../shared/names.ts';
+import { isOurs, placeName } from '../shared/places.ts';
 import { note } from '../shared/prune-report.ts';
 import type { LiveSet } from '../shared/sets.ts';
 
@@ -28,35 +29,36 @@ const MOST_STALLS = 10;
  */
 export const deleteSets = async (
   state: PruneState,
-  regionOf: (region: string) => Region,
+  regionOf: (place: Place) => Region,
   clock: Clock,
 ): Promise<PruneState> => {
   const report = structuredClone(state.report);
   const began = clock.now();
-  const queue = Object.values(Object.groupBy(state.batch, ({ region, instance }) => `${region} ${instance}`));
+  const where = placeName(state.place, state.home);
+  const account = regionOf(state.place);
+  const queue = Object.values(Object.groupBy(state.batch, ({ instance }) => instance));
   const left: PruneState['batch'] = [];
   let deleted = 0;
   let trouble = '';
   for (const group of queue as PruneState['batch'][]) {
-    const [{ region, instance }] = group as [PruneState['batch'][number]];
+    const [{ instance }] = group as [PruneState['batch'][number]];
     if (clock.now() - began > WORK_MS) {
       left.push(...group);
       continue;
     }
     try {
-      const account = regionOf(region);
       const wanted = new Set(group.map(({ set }) => set));
       const { decisions } = await decideSets(
-        await account.snapshotsOf(instance),
+        (await account.snapshotsOf(instance)).filter((each) => isOurs(each, state.place, state.home)),
         { ...account, ...state },
         clock.now(),
       );
       for (const { set } of decisions.filter(({ keep, set }) => !keep && wanted.has(set.set))) {
         if (clock.now() - began > WORK_MS) {
-          left.push({ region, instance, set: set.set });
+          left.push({ instance, set: set.set });
           continue;
         }
-        deleted += await deleteSet(set, region, account, report, clock);
+        deleted += await deleteSet(set, where, account, report, clock);
       }
     } catch (error) {
       // Throttled, or nobody knows what came of it: what is gone by then is not found again.
@@ -65,7 +67,7 @@ export const deleteSets = async (
         left.push(...group);
         continue;
       }
-      note(report.troubles, `${region} ${instance}: ${clientErrorText(error)}`);
+      note(report.troubles, `${where} ${instance}: ${clientErrorText(error)}`);
       // Where the role may not delete one set, it may not delete the next.
       if (isRefusal(error)) break;
     }
@@ -81,7 +83,10 @@ export const deleteSets = async (
   const [shard, ...rest] = state.todo;
   const stuck = shard?.again === true && deleted === 0 && left.length === 0;
   if (stuck)
-    note(report.troubles, `${shard.region}, instances …${shard.suffix}: none of a whole batch could be deleted`);
+    note(
+      report.troubles,
+      `${placeName(shard.place, state.home)}, instances …${shard.suffix}: none of a whole batch could be deleted`,
+    );
   const todo = stuck ? rest : state.todo;
   const next = left.length > 0 ? 'delete' : todo.length > 0 ? 'decide' : 'end';
   return { ...state, todo, report, batch: left, decisions: [], stalls, next };
@@ -90,14 +95,14 @@ export const deleteSets = async (
 /** All members or none, as far as EC2 lets itself be asked beforehand. Returns how many are gone. */
 const deleteSet = async (
   { set, snapshotIds }: LiveSet,
-  region: string,
+  where: string,
   account: Region,
   report: PruneState['report'],
   clock: Clock,
 ): Promise<number> => {
   const images = await account.imagesOf(snapshotIds);
   if (images.length > 0) {
-    note(report.held, `${region} ${set}: ${images.join(', ')} is made of it`);
+    note(report.held, `${where} ${set}: ${images.join(', ')} is made of it`);
     return 0;
   }
   // Before the first member goes: what is left of this set, should this be cut short, is the next prune's to finish.

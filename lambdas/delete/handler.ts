@@ -2,7 +2,6 @@ import { systemClock } from '../shared/clock.ts';
 import { PruneState } from '../shared/contracts.ts';
 import {
   deleteSnapshot,
-  ec2Client,
   imagesOfSnapshots,
   livingInstances,
   lockedSnapshots,
@@ -10,15 +9,16 @@ import {
   tagResources,
 } from '../shared/ec2.ts';
 import { PRUNE_STATES } from '../shared/names.ts';
+import { clientIn } from '../shared/places.ts';
 import { step } from '../shared/step.ts';
 import { deleteSets } from './delete.ts';
 
 export const handler = step(PruneState, PRUNE_STATES.delete).handler((state) => {
-  const living = livingInstances(ec2Client({ attempts: 8, region: state.home }));
+  const living = livingInstances(clientIn(state.home, { attempts: 8 }));
   return deleteSets(
     state,
-    (region) => {
-      const client = ec2Client({ attempts: 8, region });
+    (place) => {
+      const client = clientIn(place, { attempts: 8 });
       return {
         living,
         locked: lockedSnapshots(client),

@@ -624,19 +624,32 @@ const PrunePolicy = z.object({
     finalDays: count,
   }),
 });
-const PrunePolicies = z.record(z.string(), PrunePolicy);
+export const PrunePolicies = z.record(z.string(), PrunePolicy);
 
-/** Input of *List sets*: the execution's input, the plan's policies, and the Regions that have sets, the stack's own first. */
+/** The stack's own account and Region. */
+export const Home = z.object({ region: z.string(), account: z.string() });
+export type Home = z.infer<typeof Home>;
+
+/** An account's Region; `roleArn`: the role there for those who come from another account. */
+export const Place = z.extend(Home, { roleArn: z.optional(z.string()) });
+export type Place = z.infer<typeof Place>;
+
+/** A place as the plan names it: without an account it is in the stack's own. */
+export const PlannedPlace = z.extend(Place, { account: z.optional(z.string()) });
+export type PlannedPlace = z.infer<typeof PlannedPlace>;
+
+/** Input of *List sets*: the execution's input, the plan's policies, and the places that have sets. */
 export const ListSetsInput = z.object({
   input: z.object({ dryRun: z._default(z.boolean(), false) }),
   policies: PrunePolicies,
-  regions: z.array(z.string()),
+  home: Home,
+  destinations: z.array(PlannedPlace),
 });
 export type ListSetsInput = z.infer<typeof ListSetsInput>;
 
-/** Part of the instances of a Region: those whose id ends so. */
+/** Part of the instances that have sets in a place: those whose id ends so. */
 const Shard = z.object({
-  region: z.string(),
+  place: Place,
   suffix: z.string(),
   /** More of it is due than went into the batch: it is decided on again after that. */
   again: z.optional(z.boolean()),
@@ -671,13 +684,15 @@ export type PruneReport = z.infer<typeof PruneReport>;
 export const PruneState = z.object({
   dryRun: z.boolean(),
   policies: PrunePolicies,
-  /** Region of the instances. */
-  home: z.string(),
+  /** Where the instances are. */
+  home: Home,
   todo: z.array(Shard),
   /** Of the part that was decided on last, a line for each set. */
   decisions: names,
   /** Sets to delete next. */
-  batch: z.array(z.object({ region: z.string(), instance: z.string(), set: z.string() })),
+  batch: z.array(z.object({ instance: z.string(), set: z.string() })),
+  /** Where these lie. */
+  place: Place,
   stalls: count,
   report: PruneReport,
   next: z.enum(['decide', 'delete', 'end']),

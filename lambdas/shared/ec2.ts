@@ -1,6 +1,8 @@
 /** EC2: the instance with its volumes, and snapshots. One small function for each verb, so that bundles hold no more. */
 import {
   AttachVolumeCommand,
+  CopySnapshotCommand,
+  type CopySnapshotRequest,
   CreateSnapshotsCommand,
   type CreateSnapshotsRequest,
   CreateTagsCommand,
@@ -16,9 +18,11 @@ import {
   DescribeVolumesCommand,
   DetachVolumeCommand,
   EC2Client,
+  type EC2ClientConfig,
   type Filter,
   type LockMode,
   LockSnapshotCommand,
+  ModifySnapshotAttributeCommand,
   type Snapshot,
   type Tag,
   type Volume,
@@ -28,10 +32,18 @@ import { RESTORE_TAGS, SET_TAGS, USER_TAGS } from './names.ts';
 
 export type Tags = Record<string, string>;
 
-/** `attempts`: 1 where an answer that was lost must not lead to a second request. */
-export const ec2Client = ({ attempts, region }: { attempts?: number; region?: string } = {}): EC2Client =>
+export interface ClientOptions {
+  /** 1 where an answer that was lost must not lead to a second request. */
+  attempts?: number;
+  region?: string;
+  /** Of a role in another account. Default: the function's own. */
+  credentials?: NonNullable<EC2ClientConfig['credentials']>;
+}
+
+export const ec2Client = ({ attempts, region, credentials }: ClientOptions = {}): EC2Client =>
   new EC2Client({
     ...(region ? { region } : {}),
+    ...(credentials ? { credentials } : {}),
     ...(attempts ? { maxAttempts: attempts } : {}),
     requestHandler: { connectionTimeout: 2_000, requestTimeout: 10_000, throwOnRequestTimeout: true },
   });
@@ -218,6 +230,8 @@ export interface FoundSnapshot {
   fullBytes?: number;
   /** Why it failed, where EC2 says so. */
   stateMessage: string;
+  /** standard, archive. */
+  tier: string;
   tags: Tags;
 }
 
@@ -242,6 +256,32 @@ const OURS: Filter = { Name: 'tag-key', Values: [SET_TAGS.run] };
 
 /** Every snapshot of ours, a page at a time: there can be a hundred thousand. */
 export const pagesOfOurs = (client: EC2Client) => pagesOf(client, [OURS]);
+
+/** Copies that are here of sets that were taken in that place. */
+export const pagesOfCopies = (client: EC2Client) => (from: string) =>
+  pagesOf(client, [{ Name: `tag:${SET_TAGS.origin}`, Values: [from] }]);
+
+/** A copy in the Region of the client. */
+export const copySnapshot = (client: EC2Client) => async (request: CopySnapshotRequest) => {
+  const { SnapshotId = '' } = await ask('ec2:CopySnapshot', () => client.send(new CopySnapshotCommand(request)));
+  return SnapshotId;
+};
+
+/** Lets another account make volumes and copies of a snapshot, or no longer. */
+export const shareSnapshot =
+  (client: EC2Client) =>
+  async (snapshotId: string, account: string, { shared }: { shared: boolean }) => {
+    await ask('ec2:ModifySnapshotAttribute', () =>
+      client.send(
+        new ModifySnapshotAttributeCommand({
+          SnapshotId: snapshotId,
+          Attribute: 'createVolumePermission',
+          OperationType: shared ? 'add' : 'remove',
+          UserIds: [account],
+        }),
+      ),
+    );
+  };
 
 /** Paged: retention keeps many of them. */
 const findSnapshots = async (client: EC2Client, filters: Filter[]): Promise<FoundSnapshot[]> => {
@@ -277,6 +317,7 @@ const foundSnapshot = (snapshot: Snapshot): FoundSnapshot => ({
   sizeGiB: snapshot.VolumeSize ?? 0,
   ...(snapshot.FullSnapshotSizeInBytes !== undefined && { fullBytes: snapshot.FullSnapshotSizeInBytes }),
   stateMessage: snapshot.StateMessage ?? '',
+  tier: snapshot.StorageTier ?? 'standard',
   tags: tagsOf(snapshot.Tags),
 });
 

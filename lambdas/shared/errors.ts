@@ -77,6 +77,10 @@ export const StraySnapshotsError = errorNamed('StraySnapshotsError');
 export const LockRefusedError = errorNamed('LockRefusedError');
 export const ForeignSnapshotError = errorNamed('ForeignSnapshotError');
 
+// --------------------------------------------------------------------------------------------------------------------- copy
+/** The plan copies nothing there, or it is where the sets are taken. */
+export const NoSuchDestinationError = errorNamed('NoSuchDestinationError');
+
 // ------------------------------------------------------------------------------------------------------------------ restore
 export const NoSuchSetError = errorNamed('NoSuchSetError');
 /** A snapshot of the set is not completed, or is gone. */

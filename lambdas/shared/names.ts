@@ -52,6 +52,12 @@ export const PRUNE_STATES = {
   delete: 'Delete',
 } as const;
 
+/** States of a copy that do work. */
+export const COPY_STATES = {
+  planCopies: 'Plan copies',
+  copySnapshots: 'Copy snapshots',
+} as const;
+
 /** SSM document names. Fixed, so that a new version never takes the thaw away from a run that froze with the old one. */
 export const DOCUMENTS = {
   inspect: 'Freezeframe-Inspect',
@@ -114,6 +120,9 @@ export const SWAP_TAGS = {
 /** Name of the state machine that lets sets go. */
 export const PRUNE = 'Freezeframe-Prune';
 
+/** Name of the state machine that keeps another Region or account supplied with copies. */
+export const COPY = 'Freezeframe-Copy';
+
 /** Name of the state machine that backs up all instances of a policy. */
 export const FLEET = 'Freezeframe-Fleet';
 
@@ -147,6 +156,10 @@ export const METRICS = {
   reached: 'Reached',
   missed: 'Missed',
   longestWindowMs: 'LongestWindowMs',
+  /** Sets that a destination still lacks though they are older than the policy lets a set be. */
+  lateCopies: 'LateCopies',
+  /** Hours since the point in time of the oldest set that a destination still lacks. */
+  oldestLackingHours: 'OldestLackingHours',
 } as const;
 
 /** Tags the user puts on instances, volumes and snapshots. */
@@ -183,6 +196,12 @@ export const SET_TAGS = {
   receipt: 'freezeframe:receipt',
   /** On copies: the point in time of their set, since a copy's StartTime is its own. */
   started: 'freezeframe:started',
+  /** On copies: account and Region that their set was taken in, `111122223333/eu-central-1`. */
+  origin: 'freezeframe:origin',
+  /** On copies: the snapshot that they are of. */
+  source: 'freezeframe:source',
+  /** On copies: the grade of their set, which becomes their own when the whole set is there. */
+  sourceGrade: 'freezeframe:source-grade',
   /** Retention has let the set go; since when its members are being deleted. */
   deleting: 'freezeframe:deleting',
 } as const;
@@ -194,6 +213,8 @@ export const DEVICES_TAGS: readonly string[] = Array.from({ length: 16 }, (_, in
 
 /** Tags `freezeframe:in-use:<who>` hold a set until the time that is their value, ISO 8601: of a restore, of a copy. */
 export const IN_USE = 'freezeframe:in-use:';
+/** Of a copy that is under way, on the set and on its copies. */
+export const IN_COPY = `${IN_USE}copy`;
 
 /** Grades in ascending order of what they promise. */
 export const GRADES = ['crash', 'filesystem', 'application'] as const;

@@ -82,7 +82,9 @@ const gradeOf = (members: readonly FoundSnapshot[]): LiveSet['grade'] => {
 const stateOf = (members: readonly FoundSnapshot[]): LiveSet['state'] => {
   // Sets that were taken before there was a tag of their size are whole until a member fails.
   const size = Number(members[0]?.tags[SET_TAGS.members] ?? members.length);
-  if (members.length < size || members.some(({ state }) => state === 'error')) return 'broken';
+  // A copy that was asked for twice makes no set whole.
+  const present = new Set(members.map(({ snapshotId, tags }) => tags[SET_TAGS.source] ?? snapshotId)).size;
+  if (present < size || members.some(({ state }) => state === 'error')) return 'broken';
   return members.every(({ state }) => state === 'completed') ? 'whole' : 'pending';
 };
 

@@ -12,6 +12,7 @@ import { INSTANCE, NOW } from './builders.ts';
 import { awsError, FakeClock } from './fakes.ts';
 
 const DAY_MS = 86_400_000;
+const HOME = { region: 'eu-central-1', account: '111122223333' };
 const retain = { last: 2, daily: 0, weekly: 0, monthly: 0, yearly: 0, days: 0, finalDays: 0 };
 const policies = { nightly: { grade: 'application', timeZone: 'UTC', retain } } as const;
 
@@ -23,6 +24,7 @@ const member = (run: string, index: number, days: number, tags: Record<string, s
   percent: 100,
   sizeGiB: 1,
   stateMessage: '',
+  tier: 'standard',
   tags: {
     [SET_TAGS.set]: run,
     [SET_TAGS.run]: run,
@@ -58,10 +60,11 @@ class FakeRegion implements Region {
 const state = (changes: Partial<PruneState> = {}): PruneState => ({
   dryRun: false,
   policies,
-  home: 'eu-central-1',
+  home: HOME,
   todo: [],
   decisions: [],
-  batch: ['run-2', 'run-3', 'run-4'].map((set) => ({ region: 'eu-central-1', instance: INSTANCE, set })),
+  batch: ['run-2', 'run-3', 'run-4'].map((set) => ({ instance: INSTANCE, set })),
+  place: HOME,
   stalls: 0,
   report: emptyReport(),
   next: 'delete',
@@ -100,13 +103,13 @@ describe('List sets', () => {
 
   it('goes on with the other Regions when one can’t be listed, and says so', async () => {
     const listed = await listSets(
-      { input: { dryRun: false }, policies, regions: ['eu-central-1', 'eu-west-1', 'eu-central-1'] },
-      async function* (region) {
+      { input: { dryRun: false }, policies, home: HOME, destinations: [{ region: 'eu-west-1' }, HOME] },
+      async function* ({ region }) {
         if (region === 'eu-west-1') throw awsError('UnauthorizedOperation', 403);
         yield aSet('run-1', 1);
       },
     );
-    assert.deepEqual(listed.todo, [{ region: 'eu-central-1', suffix: '' }]);
+    assert.deepEqual(listed.todo, [{ place: HOME, suffix: '' }]);
     assert.match(listed.report.troubles[0] ?? '', /eu-west-1.*UnauthorizedOperation/);
   });
 });
@@ -114,7 +117,7 @@ describe('List sets', () => {
 describe('Decide', () => {
   const decideOn = (snapshots: FoundSnapshot[], changes: Partial<PruneState> = {}) =>
     decidePart(
-      state({ todo: [{ region: 'eu-central-1', suffix: '' }], batch: [], ...changes }),
+      state({ todo: [{ place: HOME, suffix: '' }], batch: [], ...changes }),
       () => Object.assign(new FakeRegion(), { snapshots: async () => snapshots }),
       NOW,
     );
@@ -151,7 +154,6 @@ describe('Delete', () => {
     const began = clock.now();
     region.snapshots = Array.from({ length: 600 }, (_, day) => aSet(`run-${day}`, day)).flat();
     const batch = Array.from({ length: 598 }, (_, day) => ({
-      region: 'eu-central-1',
       instance: INSTANCE,
       set: `run-${day + 2}`,
     }));
@@ -171,7 +173,7 @@ describe('Delete', () => {
   it('that never gets through gives the batch up in the end, says so, and has taken no set apart', async () => {
     const region = new FakeRegion();
     region.fails = () => awsError('RequestLimitExceeded', 503);
-    let now = state({ todo: [{ region: 'eu-west-1', suffix: '' }] });
+    let now = state({ todo: [{ place: { ...HOME, region: 'eu-west-1' }, suffix: '' }] });
     while (now.next === 'delete') now = await deleteSets(now, () => region, new FakeClock());
     assert.deepEqual([now.next, now.batch], ['decide', []]);
     assert.match(now.report.troubles[0] ?? '', /nothing could be deleted in 10 tries, 3 sets .*RequestLimitExceeded/);
@@ -182,7 +184,7 @@ describe('Delete', () => {
     const region = new FakeRegion();
     region.imagesOf = async () => ['ami-1'];
     const now = await deleteSets(
-      state({ todo: [{ region: 'eu-central-1', suffix: '', again: true }] }),
+      state({ todo: [{ place: HOME, suffix: '', again: true }] }),
       () => region,
       new FakeClock(),
     );

@@ -9,6 +9,7 @@ import { runSimulation } from '@cloud-copilot/iam-simulate';
 import {
   BACKUP,
   DOCUMENTS,
+  IN_COPY,
   IN_USE,
   INSPECT_WINDOWS,
   PRUNE,
@@ -21,9 +22,10 @@ import {
   VSS_INSTANCE_POLICY,
 } from '../../lambdas/shared/names.ts';
 import type { FunctionName } from '../../lib/functions.ts';
-import { ACCOUNT, REGION, type Resource, stateMachine, synth } from '../support/synth.ts';
+import { EVERY_OPTION } from '../support/every-option.ts';
+import { ACCOUNT, REGION, type Resource, stateMachine, synthOf } from '../support/synth.ts';
 
-const { resources, resolve, definition, rescue } = await synth();
+const { resources, resolve, definition, rescue } = await synthOf(EVERY_OPTION);
 
 interface Asked {
   readonly title: string;
@@ -107,6 +109,61 @@ const mark: Asked = {
   resource: SNAPSHOT,
   context: { ...OUR_SET, 'aws:TagKeys': [SET_TAGS.deleting] },
 };
+/** Where the plan copies to, in the stack's own account. */
+const THERE = 'eu-west-1';
+const COPY_THERE = `arn:aws:ec2:${THERE}::snapshot/snap-0123456789abcdef0`;
+const OUR_COPY = { [`aws:ResourceTag/${SET_TAGS.origin}`]: `${ACCOUNT}/${REGION}` };
+const COPY_TAGS = { ...OUR_TAGS, [`aws:RequestTag/${SET_TAGS.origin}`]: `${ACCOUNT}/${REGION}` };
+const THEIR_COPY = { ...OUR_SET, [`aws:ResourceTag/${SET_TAGS.origin}`]: `${ACCOUNT}/us-east-1` };
+const inCopy = { 'aws:TagKeys': [IN_COPY] };
+const copies: readonly Asked[] = [
+  { title: 'copy from here', action: 'ec2:CopySnapshot', resource: SNAPSHOT },
+  {
+    title: 'make copies that bear their origin and say unproven',
+    action: 'ec2:CopySnapshot',
+    resource: `arn:aws:ec2:${THERE}::snapshot/*`,
+    context: COPY_TAGS,
+  },
+  {
+    title: 'tag copies in the call that makes them',
+    action: 'ec2:CreateTags',
+    resource: `arn:aws:ec2:${THERE}::snapshot/*`,
+    context: { 'ec2:CreateAction': 'CopySnapshot', 'aws:TagKeys': [SET_TAGS.run] },
+  },
+  {
+    title: 'mark a set as being copied',
+    action: 'ec2:CreateTags',
+    resource: SNAPSHOT,
+    context: { ...OUR_SET, ...inCopy },
+  },
+  {
+    title: 'grade a copy of ours',
+    action: 'ec2:CreateTags',
+    resource: COPY_THERE,
+    context: { ...OUR_COPY, 'aws:TagKeys': [SET_TAGS.grade, IN_COPY] },
+  },
+  { title: 'lock a copy of ours', action: 'ec2:LockSnapshot', resource: COPY_THERE, context: OUR_COPY },
+  {
+    title: 'delete a copy of ours that is part of no whole set',
+    action: 'ec2:DeleteSnapshot',
+    resource: COPY_THERE,
+    context: { ...OUR_COPY, [`aws:ResourceTag/${SET_TAGS.grade}`]: 'unproven' },
+  },
+];
+const pruneCopies: readonly Asked[] = [
+  {
+    title: 'note on a copy of ours that it is being deleted',
+    action: 'ec2:CreateTags',
+    resource: COPY_THERE,
+    context: { ...OUR_COPY, 'aws:TagKeys': [SET_TAGS.deleting] },
+  },
+  {
+    title: 'delete a copy of ours',
+    action: 'ec2:DeleteSnapshot',
+    resource: COPY_THERE,
+    context: { ...OUR_COPY, [`aws:ResourceTag/${SET_TAGS.grade}`]: 'application' },
+  },
+];
 const lockOurs: Asked = {
   title: 'lock a snapshot of ours',
   action: 'ec2:LockSnapshot',
@@ -226,6 +283,47 @@ const NEVER: readonly Asked[] = [
     action: 'ec2:DeleteSnapshot',
     resource: 'arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0',
     context: OUR_SET,
+  },
+  {
+    title: 'delete a set of another deployment where the plan copies to',
+    action: 'ec2:DeleteSnapshot',
+    resource: COPY_THERE,
+    context: { ...OUR_SET, [`aws:ResourceTag/${SET_TAGS.grade}`]: 'unproven' },
+  },
+  {
+    title: 'delete a copy of another deployment there',
+    action: 'ec2:DeleteSnapshot',
+    resource: COPY_THERE,
+    context: { ...THEIR_COPY, [`aws:ResourceTag/${SET_TAGS.grade}`]: 'unproven' },
+  },
+  {
+    title: 'make copies without our tags',
+    action: 'ec2:CopySnapshot',
+    resource: `arn:aws:ec2:${THERE}::snapshot/*`,
+  },
+  {
+    title: 'make copies that claim a grade at once',
+    action: 'ec2:CopySnapshot',
+    resource: `arn:aws:ec2:${THERE}::snapshot/*`,
+    context: { ...COPY_TAGS, [`aws:RequestTag/${SET_TAGS.grade}`]: 'application' },
+  },
+  {
+    title: 'make copies that claim to be of another deployment',
+    action: 'ec2:CopySnapshot',
+    resource: `arn:aws:ec2:${THERE}::snapshot/*`,
+    context: { ...COPY_TAGS, [`aws:RequestTag/${SET_TAGS.origin}`]: `${ACCOUNT}/us-east-1` },
+  },
+  {
+    title: 'make copies where the plan has none',
+    action: 'ec2:CopySnapshot',
+    resource: 'arn:aws:ec2:us-east-1::snapshot/*',
+    context: COPY_TAGS,
+  },
+  {
+    title: 'claim a snapshot that is there already as a copy of ours',
+    action: 'ec2:CreateTags',
+    resource: COPY_THERE,
+    context: { 'aws:TagKeys': [SET_TAGS.origin] },
   },
   lockForeign,
   { title: 'unlock a snapshot of ours', action: 'ec2:UnlockSnapshot', resource: SNAPSHOT, context: OUR_SET },
@@ -367,7 +465,11 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
     look('ec2:DescribeImages'),
     mark,
     deleteOurs,
+    ...pruneCopies,
+    copies.at(-1) as Asked,
   ],
+  'plan-copies': [look('ec2:DescribeSnapshots'), look('ec2:DescribeInstances')],
+  'copy-snapshots': [look('ec2:DescribeSnapshots'), look('ec2:DescribeLockedSnapshots'), ...copies],
   'check-thaw': [readHistory],
   sweep: [listBackups, readHistory, startRescue],
   'find-set': [look('ec2:DescribeSnapshots')],
@@ -431,7 +533,9 @@ describe('a key of KMS', () => {
   it('is used through EBS alone, and granted to nobody else', () => {
     assert.equal(ofKeys.length, 6);
     for (const { Action, Condition } of ofKeys) {
-      assert.equal(Condition?.StringEquals?.['kms:ViaService'], VIA_EBS['kms:ViaService']);
+      const [here, ...elsewhere] = [Condition?.StringEquals?.['kms:ViaService'] ?? []].flat();
+      assert.equal(here, VIA_EBS['kms:ViaService']);
+      assert.ok(elsewhere.every((service) => service === `ec2.${THERE}.amazonaws.com`));
       if (Action === 'kms:CreateGrant') assert.equal(Condition?.Bool?.['kms:GrantIsForAWSResource'], 'true');
       else assert.ok(!String(Action).includes('Grant'));
     }
@@ -440,7 +544,7 @@ describe('a key of KMS', () => {
 
 interface KeyStatement {
   readonly Action: string | string[];
-  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | string[]>>>>;
 }
 
 describe('the state machine of the rescue may', () => {
