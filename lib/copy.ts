@@ -8,8 +8,9 @@ import { Construct } from 'constructs';
 import { COPY, COPY_STATES, METRICS } from '../lambdas/shared/names.ts';
 import type { Alarms } from './alarms.ts';
 import { CopySteps } from './copy-steps.ts';
-import { type Destination, placeId, plannedPlace } from './destinations.ts';
+import { type Destination, placeId } from './destinations.ts';
 import type { Plan } from './plan.ts';
+import { plannedPlace } from './planned-place.ts';
 import { retention } from './prune.ts';
 import { HARMLESS } from './retries.ts';
 import { acknowledgeMachine, loggedIn, stepTask } from './workflow-parts.ts';
@@ -41,7 +42,7 @@ export class Copy extends Construct {
         input: sfn.JsonPath.entirePayload,
         home: { account, region },
         policies: retention(plan),
-        destinations: destinations.map((each) => ({ ...plannedPlace(each), wishes: each.wishes })),
+        destinations: destinations.map((each) => ({ ...plannedPlace(this, each), wishes: each.wishes })),
       },
     }).addRetry(HARMLESS);
     const anything = new sfn.Choice(this, 'Is anything to be done?');
@@ -93,14 +94,13 @@ export class Copy extends Construct {
       { id: 'AwsSolutions-SQS3', reason: 'It is the dead letter queue.' },
       { id: 'Serverless-SQSRedrivePolicy', reason: 'It is the dead letter queue.' },
     );
-    for (const destination of destinations) {
-      const { region, account } = destination;
-      new events.Rule(this, `To-${placeId(destination)}`, {
+    for (const { region, account } of destinations) {
+      new events.Rule(this, `To-${placeId({ region, account })}`, {
         description: `Freezeframe: copies to ${region}${account ? ` of account ${account}` : ''}`,
         schedule: events.Schedule.rate(EVERY),
         targets: [
           new targets.SfnStateMachine(this.stateMachine, {
-            input: events.RuleTargetInput.fromObject(plannedPlace(destination)),
+            input: events.RuleTargetInput.fromObject({ region, ...(account !== undefined && { account }) }),
             deadLetterQueue: deadLetters,
             // What was missed is found by the next one.
             maxEventAge: EVERY,

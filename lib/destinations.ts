@@ -1,4 +1,3 @@
-import type { PlannedPlace } from '../lambdas/shared/contracts.ts';
 import type { CopyWish } from '../lambdas/shared/copy-contracts.ts';
 import type { Plan } from './plan.ts';
 import { rpoHours } from './rpo.ts';
@@ -11,12 +10,11 @@ export interface Destination {
   readonly wishes: Readonly<Record<string, CopyWish>>;
 }
 
-/** Each place of the stack's own account that any policy copies to, once. Copies to other accounts are not there yet. */
+/** Each place that any policy copies to, once. */
 export function destinationsOf({ policies }: Plan): Destination[] {
   const places = new Map<string, { region: string; account: string | undefined; wishes: Record<string, CopyWish> }>();
   for (const [name, policy] of Object.entries(policies)) {
     for (const { region, account, kmsKeyArn, completionMinutes } of policy.copyTo) {
-      if (account !== undefined) continue;
       const key = placeId({ region, account });
       const place = places.get(key) ?? { region, account, wishes: {} };
       places.set(key, place);
@@ -35,12 +33,14 @@ export function destinationsOf({ policies }: Plan): Destination[] {
 export const placeId = ({ region, account }: Pick<Destination, 'region' | 'account'>): string =>
   account === undefined ? region : `${region}-${account}`;
 
-/** Of these, the Regions that are in the stack's own account. */
-export const ownRegions = (destinations: readonly Destination[]): string[] =>
-  destinations.filter(({ account }) => account === undefined).map(({ region }) => region);
-
-/** As functions get it. */
-export const plannedPlace = ({ region, account }: Destination): PlannedPlace => ({
-  region,
-  ...(account !== undefined && { account }),
+/** Whom and what rights are for. */
+export const rightsFor = (destinations: readonly Destination[]) => ({
+  regions: destinations.filter(({ account }) => account === undefined).map(({ region }) => region),
+  accounts: [...new Set(destinations.flatMap(({ account = [] }) => account))],
 });
+
+/** Name of the role that an account has for copies of another one's sets. */
+export const copiesRoleName = (homeAccount: string): string => `Freezeframe-CopiesOf-${homeAccount}`;
+
+/** Path of the roles of those who may take on that one: so it knows them whatever the rest of their names is. */
+export const COPIES_PATH = '/freezeframe/copies/';

@@ -16,7 +16,8 @@ import {
   USER_TAGS,
   VSS_DOCUMENTS,
 } from '../lambdas/shared/names.ts';
-import type { StepFunction } from './step-function.ts';
+import { copiesRoleName } from './destinations.ts';
+import type { Permission, StepFunction } from './step-function.ts';
 
 /** Matches any value of a tag, but not its absence. */
 const PRESENT = '*';
@@ -32,8 +33,15 @@ const OUR_VOLUMES =
   'Restored volumes come and go; the condition on the tag of their restore tells them from all others.';
 const OUR_SNAPSHOTS = 'Snapshots come and go; the condition on our tags tells ours from all others.';
 
+/** Whoever gets rights: the function of a step, or a role for one. */
+export interface Grantee extends Construct {
+  may(permission: Permission): void;
+}
+
+type Conditions = NonNullable<Permission['conditions']>;
+
 /** Read-only actions, for which IAM knows no narrower resource. */
-export function mayLook(step: StepFunction, ...actions: string[]): void {
+export function mayLook(step: Grantee, ...actions: string[]): void {
   step.may({ actions, resources: ['*'] });
 }
 
@@ -130,28 +138,30 @@ export function mayLockSets(step: StepFunction): void {
 
 /**
  * Delete snapshots of our sets, and note on them before that they are going: of those that were taken here, and of their
- * copies in other Regions. What another deployment has copied to here, or has taken there, is not ours.
+ * copies in other Regions and accounts. What another deployment has copied to here, or has taken there, is not ours.
  */
-export function mayPruneSets(step: StepFunction, regions: readonly string[]): void {
-  const taken = {
+export function mayPruneSets(step: StepFunction, { regions, accounts }: Destinations): void {
+  mayPrune(step, undefined, {
     StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
     Null: { [`aws:ResourceTag/${SET_TAGS.origin}`]: 'true' },
-  };
-  const copied = { StringEquals: { [`aws:ResourceTag/${SET_TAGS.origin}`]: originHere(step) } };
-  for (const [region, ours] of [[undefined, taken] as const, ...regions.map((each) => [each, copied] as const)]) {
-    const resources = [snapshotArn(step, region)];
-    step.may({
-      actions: ['ec2:CreateTags'],
-      resources,
-      conditions: {
-        ...ours,
-        'ForAllValues:StringEquals': { 'aws:TagKeys': SET_TAGS.deleting },
-        Null: { ...('Null' in ours && ours.Null), 'aws:TagKeys': 'false' },
-      },
-      because: OUR_SNAPSHOTS,
-    });
-    step.may({ actions: ['ec2:DeleteSnapshot'], resources, conditions: ours, because: OUR_SNAPSHOTS });
-  }
+  });
+  for (const region of regions) mayPruneCopies(step, region, originHere(step));
+  mayGoElsewhere(step, accounts);
+}
+
+function mayPrune(to: Grantee, region: string | undefined, ours: Conditions): void {
+  const resources = [snapshotArn(to, region)];
+  to.may({
+    actions: ['ec2:CreateTags'],
+    resources,
+    conditions: {
+      ...ours,
+      'ForAllValues:StringEquals': { 'aws:TagKeys': SET_TAGS.deleting },
+      Null: { ...ours.Null, 'aws:TagKeys': 'false' },
+    },
+    because: OUR_SNAPSHOTS,
+  });
+  to.may({ actions: ['ec2:DeleteSnapshot'], resources, conditions: ours, because: OUR_SNAPSHOTS });
 }
 
 /** Delete snapshots of our sets. */
@@ -178,51 +188,94 @@ export function mayHoldSets(step: StepFunction): void {
   });
 }
 
-/** Copy snapshots of this account and Region into others, under our tags and as unproven, and see to the copies there. */
-export function mayCopySets(step: StepFunction, regions: readonly string[]): void {
-  const from = originHere(step);
+/** Copy snapshots of our sets into other Regions of this account and, as the role there, into other accounts. */
+export function mayCopySets(step: StepFunction, { regions, accounts }: Destinations): void {
   step.may({
     actions: ['ec2:CopySnapshot'],
     resources: [snapshotArn(step)],
     because: 'What is copied from: IAM knows no condition on the tags of that.',
   });
+  const ours = { StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT } };
   step.may({
     actions: ['ec2:CreateTags'],
     resources: [snapshotArn(step)],
     conditions: {
-      StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
+      ...ours,
       'ForAllValues:StringEquals': { 'aws:TagKeys': IN_COPY },
       Null: { 'aws:TagKeys': 'false' },
     },
     because: OUR_SNAPSHOTS,
   });
+  // With the accounts of the plan, and never with everybody.
+  for (const change of accounts.length > 0 ? ['Add', 'Remove'] : []) {
+    step.may({
+      actions: ['ec2:ModifySnapshotAttribute'],
+      resources: [snapshotArn(step)],
+      conditions: {
+        ...ours,
+        StringEquals: { [`ec2:${change}/userId`]: [...accounts] },
+        Null: { [`ec2:${change}/group`]: 'true' },
+      },
+      because: OUR_SNAPSHOTS,
+    });
+  }
+  for (const region of regions) mayKeepCopies(step, region, originHere(step));
+  mayUseKeysInEbs(step, [Stack.of(step).region, ...regions]);
+  mayGoElsewhere(step, accounts);
 }
 
-  for (const region of regions) {
-    const resources = [snapshotArn(step, region)];
-    const ours = { [`aws:ResourceTag/${SET_TAGS.origin}`]: from };
-    const may = (action: string, conditions: Record<string, Record<string, string | string[]>>) =>
-      step.may({ actions: [`ec2:${action}`], resources, conditions, because: OUR_SNAPSHOTS });
-    may('CopySnapshot', {
-      StringLike: { [`aws:RequestTag/${SET_TAGS.run}`]: PRESENT },
-      StringEquals: {
-        [`aws:RequestTag/${SET_TAGS.grade}`]: UNPROVEN,
-        [`aws:RequestTag/${SET_TAGS.origin}`]: from,
-      },
-    });
-    may('CreateTags', { StringEquals: { 'ec2:CreateAction': 'CopySnapshot' } });
-    may('CreateTags', {
-      StringEquals: ours,
-      'ForAllValues:StringEquals': { 'aws:TagKeys': [SET_TAGS.grade, IN_COPY] },
-      Null: { 'aws:TagKeys': 'false' },
-    });
-    may('LockSnapshot', { StringEquals: ours });
-    // What has a grade is a whole set: only the prune lets go of that.
-    may('DeleteSnapshot', { StringEquals: { ...ours, [`aws:ResourceTag/${SET_TAGS.grade}`]: UNPROVEN } });
-  }
-  mayLook(step, 'ec2:DescribeLockedSnapshots');
-  mayUseKeysInEbs(step, [Stack.of(step).region, ...regions]);
+export interface Destinations {
+  /** Of this account. */
+  readonly regions: readonly string[];
+  /** Others. */
+  readonly accounts: readonly string[];
 }
+
+/** Make copies in a Region under our tags and as unproven, grade and lock them, and remove those that make no whole set. */
+export function mayKeepCopies(to: Grantee, region: string, origin: string): void {
+  const resources = [snapshotArn(to, region)];
+  const ours = { StringLike: { [`aws:ResourceTag/${SET_TAGS.origin}`]: origin } };
+  const may = (action: string, conditions: Conditions) =>
+    to.may({ actions: [`ec2:${action}`], resources, conditions, because: OUR_SNAPSHOTS });
+  may('CopySnapshot', {
+    StringLike: {
+      [`aws:RequestTag/${SET_TAGS.run}`]: PRESENT,
+      [`aws:RequestTag/${SET_TAGS.origin}`]: origin,
+    },
+    StringEquals: { [`aws:RequestTag/${SET_TAGS.grade}`]: UNPROVEN },
+  });
+  may('CreateTags', { StringEquals: { 'ec2:CreateAction': 'CopySnapshot' } });
+  may('CreateTags', {
+    ...ours,
+    'ForAllValues:StringEquals': { 'aws:TagKeys': [SET_TAGS.grade, IN_COPY] },
+    Null: { 'aws:TagKeys': 'false' },
+  });
+  may('LockSnapshot', ours);
+  // What has a grade is a whole set: only the prune lets go of that.
+  may('DeleteSnapshot', { ...ours, StringEquals: { [`aws:ResourceTag/${SET_TAGS.grade}`]: UNPROVEN } });
+  mayLook(to, 'ec2:DescribeLockedSnapshots');
+}
+
+/** Delete copies in a Region, and note on them before that they are going. */
+export function mayPruneCopies(to: Grantee, region: string, origin: string): void {
+  mayPrune(to, region, { StringLike: { [`aws:ResourceTag/${SET_TAGS.origin}`]: origin } });
+}
+
+/** Be the role that the other account has for us, see `CopyDestination`. */
+export function mayGoElsewhere(step: StepFunction, accounts: readonly string[]): void {
+  if (accounts.length === 0) return;
+  step.may({ actions: ['sts:AssumeRole'], resources: accounts.map((account) => roleElsewhere(step, account)) });
+}
+
+/** ARN of the role in another account for copies of this one's sets. */
+export const roleElsewhere = (scope: Construct, account: string): string =>
+  Stack.of(scope).formatArn({
+    service: 'iam',
+    region: '',
+    account,
+    resource: 'role',
+    resourceName: copiesRoleName(Stack.of(scope).account),
+  });
 
 /** The tag that copies of this deployment's sets bear. */
 const originHere = (scope: Construct): string => `${Stack.of(scope).account}/${Stack.of(scope).region}`;
@@ -313,12 +366,13 @@ function mayUseKeysOfVolumes(step: StepFunction): void {
  * EBS asks for these in the name of whoever makes or attaches an encrypted volume, or copies an encrypted snapshot. The
  * key's own policy has the last word.
  */
-function mayUseKeysInEbs(step: StepFunction, regions: readonly string[]): void {
+export function mayUseKeysInEbs(step: Grantee, regions: readonly string[], account?: string): void {
   const stack = Stack.of(step);
   const services = regions.map((region) => `ec2.${region}.${stack.urlSuffix}`);
-  const viaEbs = { 'kms:ViaService': services.length === 1 ? (services[0] as string) : services };
+  const operator = regions.includes('*') ? 'StringLike' : 'StringEquals';
+  const viaEbs = { [operator]: { 'kms:ViaService': services.length === 1 ? (services[0] as string) : services } };
   const resources = regions.map((region) =>
-    stack.formatArn({ service: 'kms', region, resource: 'key', resourceName: '*' }),
+    stack.formatArn({ service: 'kms', region, ...(account && { account }), resource: 'key', resourceName: '*' }),
   );
   const because = 'A set is encrypted with whatever keys its volumes had; only EBS may use them here.';
   step.may({
@@ -330,13 +384,13 @@ function mayUseKeysInEbs(step: StepFunction, regions: readonly string[]): void {
       'kms:ReEncryptTo',
     ],
     resources,
-    conditions: { StringEquals: viaEbs },
+    conditions: viaEbs,
     because,
   });
   step.may({
     actions: ['kms:CreateGrant'],
     resources,
-    conditions: { StringEquals: viaEbs, Bool: { 'kms:GrantIsForAWSResource': 'true' } },
+    conditions: { ...viaEbs, Bool: { 'kms:GrantIsForAWSResource': 'true' } },
     because,
   });
 }

@@ -1,6 +1,6 @@
 import { Construct } from 'constructs';
-import { type Destination, ownRegions } from './destinations.ts';
-import { mayLook, mayPruneSets } from './permissions.ts';
+import { COPIES_PATH, type Destination, rightsFor } from './destinations.ts';
+import { mayGoElsewhere, mayLook, mayPruneSets } from './permissions.ts';
 import { StepFunction } from './step-function.ts';
 
 export interface PruneStepsProps {
@@ -9,18 +9,20 @@ export interface PruneStepsProps {
 
 /** The functions behind the states of Prune, each with the rights that its step needs and no others. */
 export class PruneSteps extends Construct {
-  readonly listSets = new StepFunction(this, 'ListSets', { name: 'list-sets' });
-  readonly decide = new StepFunction(this, 'Decide', { name: 'decide' });
-  readonly delete = new StepFunction(this, 'Delete', { name: 'delete' });
+  readonly listSets = new StepFunction(this, 'ListSets', { name: 'list-sets', rolePath: COPIES_PATH });
+  readonly decide = new StepFunction(this, 'Decide', { name: 'decide', rolePath: COPIES_PATH });
+  readonly delete = new StepFunction(this, 'Delete', { name: 'delete', rolePath: COPIES_PATH });
 
   constructor(scope: Construct, id: string, { destinations }: PruneStepsProps) {
     super(scope, id);
     mayLook(this.listSets, 'ec2:DescribeSnapshots');
+    mayGoElsewhere(this.listSets, rightsFor(destinations).accounts);
 
     const facts = ['ec2:DescribeSnapshots', 'ec2:DescribeInstances', 'ec2:DescribeLockedSnapshots'];
     mayLook(this.decide, ...facts);
+    mayGoElsewhere(this.decide, rightsFor(destinations).accounts);
 
     mayLook(this.delete, ...facts, 'ec2:DescribeImages');
-    mayPruneSets(this.delete, ownRegions(destinations));
+    mayPruneSets(this.delete, rightsFor(destinations));
   }
 }

@@ -6,8 +6,9 @@ import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { PRUNE, PRUNE_STATES } from '../lambdas/shared/names.ts';
 import type { Alarms } from './alarms.ts';
-import { type Destination, plannedPlace } from './destinations.ts';
+import type { Destination } from './destinations.ts';
 import type { Plan } from './plan.ts';
+import { plannedPlace } from './planned-place.ts';
 import { PruneSteps } from './prune-steps.ts';
 import { HARMLESS } from './retries.ts';
 import { acknowledgeMachine, loggedIn, stepTask } from './workflow-parts.ts';
@@ -33,7 +34,7 @@ export class Prune extends Construct {
         input: sfn.JsonPath.entirePayload,
         policies: retention(plan),
         home: { account, region },
-        destinations: destinations.map(plannedPlace),
+        destinations: destinations.map((each) => plannedPlace(this, each)),
       },
     }).addRetry(HARMLESS);
     // Part after part: which sets stay, which go, and why.

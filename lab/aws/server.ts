@@ -75,7 +75,7 @@ class Desk {
     const { service, accessKey, region } = credentialScope(request);
     const principal = this.#world.principalOf(accessKey);
     if (service === 's3') return this.#s3(request, response, url, body, principal);
-    if (service === 'sts') return this.#sts(response, body, principal);
+    if (service === 'sts') return await this.#sts(response, body, principal);
     const protocol = PROTOCOLS[service];
     if (!protocol) {
       response.writeHead(501);
@@ -160,24 +160,31 @@ class Desk {
     }
   }
 
-  #sts(response: ServerResponse, body: Buffer, principal: string): void {
-    const action = new URLSearchParams(body.toString()).get('Action') ?? '';
-    const entry = this.#enter({ service: 'sts', action, principal, region: this.#world.region, input: {} });
-    if (action !== 'GetCallerIdentity') {
-      this.#leave(entry, 'InvalidAction');
-      response.writeHead(400, { 'content-type': 'text/xml' });
-      response.end(
-        '<ErrorResponse><Error><Code>InvalidAction</Code><Message>not played</Message></Error></ErrorResponse>',
+  async #sts(response: ServerResponse, body: Buffer, principal: string): Promise<void> {
+    const given = new URLSearchParams(body.toString());
+    const action = given.get('Action') ?? '';
+    const RoleArn = given.get('RoleArn') ?? '';
+    const entry = this.#enter({ service: 'sts', action, principal, region: this.#world.region, input: { RoleArn } });
+    const answer = (status: number, xml: string) => {
+      response.writeHead(status, { 'content-type': 'text/xml' });
+      response.end(xml);
+    };
+    try {
+      const result = await this.#act(this.#world, entry, () => stsResult(this.#world, action, RoleArn, principal));
+      this.#leave(entry, 'ok');
+      const namespace = 'https://sts.amazonaws.com/doc/2011-06-15/';
+      answer(
+        200,
+        `<${action}Response xmlns="${namespace}"><${action}Result>${result}</${action}Result></${action}Response>`,
       );
-      return;
+    } catch (error) {
+      if (!(error instanceof AwsError)) throw error;
+      this.#leave(entry, error.code);
+      answer(
+        error.status,
+        `<ErrorResponse><Error><Code>${error.code}</Code><Message>${error.message}</Message></Error></ErrorResponse>`,
+      );
     }
-    this.#leave(entry, 'ok');
-    response.writeHead(200, { 'content-type': 'text/xml' });
-    response.end(
-      '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>' +
-        `<Arn>${principal}</Arn><UserId>${principal}</UserId><Account>${this.#world.account}</Account>` +
-        '</GetCallerIdentityResult></GetCallerIdentityResponse>',
-    );
   }
 
   /** The way of every call to an operation: planned fault, right, token, act. */
@@ -191,7 +198,9 @@ class Desk {
     if (world.authorize && !(await world.authorize({ service, action, principal, account, region, input }))) {
       const text = `User: ${principal} is not authorized to perform: ${service}:${action}`;
       if (service === 'ec2') throw new AwsError('UnauthorizedOperation', text, 403);
-      throw service === 's3' ? new AwsError('AccessDenied', text, 403) : new AwsError('AccessDeniedException', text);
+      throw service === 's3' || service === 'sts'
+        ? new AwsError('AccessDenied', text, 403)
+        : new AwsError('AccessDeniedException', text);
     }
     if (!this.#token(world, service, action)) {
       if (service === 'ec2') throw new AwsError('RequestLimitExceeded', 'Request limit exceeded.', 503);
@@ -226,6 +235,23 @@ class Desk {
     if (entry.fault?.kind !== 'lostAnswer') return false;
     response.destroy();
     return true;
+  }
+}
+
+/** Whoever signs with the key of a role is that role here, session or not. */
+function stsResult(world: World, action: string, roleArn: string, principal: string): string {
+  switch (action) {
+    case 'GetCallerIdentity':
+      return `<Arn>${principal}</Arn><UserId>${principal}</UserId><Account>${world.account}</Account>`;
+    case 'AssumeRole': {
+      const expiry = new Date(world.clock.now() + 3_600_000).toISOString();
+      return (
+        `<Credentials><AccessKeyId>${world.accessKeyFor(roleArn)}</AccessKeyId><SecretAccessKey>lab</SecretAccessKey>` +
+        `<SessionToken>lab</SessionToken><Expiration>${expiry}</Expiration></Credentials>`
+      );
+    }
+    default:
+      throw new AwsError('InvalidAction', 'not played');
   }
 }
 

@@ -338,6 +338,10 @@ class Reader {
       return `${String(this.#properties(id).FunctionName)}:${this.#properties(id).Name ?? 1}`;
     }
     const arn = NAMING[Type]?.[1];
+    if (Type === 'AWS::IAM::Role') {
+      const path = String(this.#properties(id).Path ?? '/');
+      return `arn:aws:iam::${this.#account}:role${path}${this.#name(id)}`;
+    }
     return arn ? arn(this.#name(id), place) : `arn:aws:lab:${place}:${Type}/${this.#name(id)}`;
   }
 

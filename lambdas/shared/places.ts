@@ -19,7 +19,11 @@ export const clientIn = ({ region, roleArn }: Place, options: Omit<ClientOptions
     ...options,
     region,
     ...(roleArn !== undefined && {
-      credentials: fromTemporaryCredentials({ params: { RoleArn: roleArn, RoleSessionName: 'Freezeframe' } }),
+      credentials: fromTemporaryCredentials({
+        params: { RoleArn: roleArn, RoleSessionName: 'Freezeframe' },
+        // This account may not have opted in to the Region of the place.
+        clientConfig: { region: process.env.AWS_REGION as string },
+      }),
     }),
   });
 

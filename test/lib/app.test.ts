@@ -43,6 +43,17 @@ describe('the app', () => {
     });
   }
 
+  it('for an account that gets copies synthesises without a finding, too', () => {
+    const out = mkdtempSync(join(tmpdir(), 'freezeframe-app-'));
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['lib/copy-destination-app.ts'], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: out, CDK_OUTDIR: out, CDK_VALIDATION: 'true' },
+    });
+    rmSync(out, { recursive: true, force: true });
+    assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
+  });
+
   it('tells a wrong plan in plain lines, without a stack trace, and fails', () => {
     const { status, stderr } = runApp({ policies: { nightly: { schedule: 'rate(1 day)', retain: {}, grad: 1 } } });
     assert.equal(status, 1);

@@ -23,6 +23,7 @@ import {
 } from '../../lambdas/shared/names.ts';
 import type { FunctionName } from '../../lib/functions.ts';
 import { EVERY_OPTION } from '../support/every-option.ts';
+import { destinationIn } from '../support/model-account.ts';
 import { ACCOUNT, REGION, type Resource, stateMachine, synthOf } from '../support/synth.ts';
 
 const { resources, resolve, definition, rescue } = await synthOf(EVERY_OPTION);
@@ -150,6 +151,23 @@ const copies: readonly Asked[] = [
     context: { ...OUR_COPY, [`aws:ResourceTag/${SET_TAGS.grade}`]: 'unproven' },
   },
 ];
+/** The account that the plan copies to. */
+const VAULT = '210987654321';
+const share = (title: string, context: Asked['context']): Asked => ({
+  title,
+  action: 'ec2:ModifySnapshotAttribute',
+  resource: SNAPSHOT,
+  context: { ...OUR_SET, ...context },
+});
+const shares: readonly Asked[] = [
+  share('share a set with an account of the plan', { 'ec2:Add/userId': VAULT }),
+  share('share a set no longer', { 'ec2:Remove/userId': VAULT }),
+];
+const goElsewhere: Asked = {
+  title: 'be the role that the other account has for us',
+  action: 'sts:AssumeRole',
+  resource: `arn:aws:iam::${VAULT}:role/Freezeframe-CopiesOf-${ACCOUNT}`,
+};
 const pruneCopies: readonly Asked[] = [
   {
     title: 'note on a copy of ours that it is being deleted',
@@ -367,7 +385,15 @@ const NEVER: readonly Asked[] = [
     resource: VOLUME,
     context: { 'aws:TagKeys': [RESTORE_TAGS.restore] },
   },
-  { title: 'share snapshots', action: 'ec2:ModifySnapshotAttribute', resource: SNAPSHOT, context: OUR_SET },
+  share('share a set with an account that the plan does not name', { 'ec2:Add/userId': '999999999999' }),
+  share('share a set with everybody', { 'ec2:Add/group': 'all' }),
+  share('share a set with everybody beside', { 'ec2:Add/userId': VAULT, 'ec2:Add/group': 'all' }),
+  {
+    title: 'share a snapshot of somebody else',
+    action: 'ec2:ModifySnapshotAttribute',
+    resource: SNAPSHOT,
+    context: { 'ec2:Add/userId': VAULT },
+  },
   { title: 'stop an instance', action: 'ec2:StopInstances', resource: INSTANCE, context: POLICY_TAG },
   { title: 'delete a volume', action: 'ec2:DeleteVolume', resource: VOLUME, context: OUR_SET },
   { title: 'detach a volume that no restore made', action: 'ec2:DetachVolume', resource: VOLUME, context: OUR_SET },
@@ -456,9 +482,15 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   lock: [look('ec2:DescribeLockedSnapshots'), lockOurs],
   'check-snapshots': [look('ec2:DescribeSnapshots')],
   discard: [look('ec2:DescribeSnapshots'), deleteOurs],
-  'list-sets': [look('ec2:DescribeSnapshots')],
-  decide: [look('ec2:DescribeSnapshots'), look('ec2:DescribeInstances'), look('ec2:DescribeLockedSnapshots')],
+  'list-sets': [look('ec2:DescribeSnapshots'), goElsewhere],
+  decide: [
+    goElsewhere,
+    look('ec2:DescribeSnapshots'),
+    look('ec2:DescribeInstances'),
+    look('ec2:DescribeLockedSnapshots'),
+  ],
   delete: [
+    goElsewhere,
     look('ec2:DescribeSnapshots'),
     look('ec2:DescribeInstances'),
     look('ec2:DescribeLockedSnapshots'),
@@ -468,8 +500,14 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
     ...pruneCopies,
     copies.at(-1) as Asked,
   ],
-  'plan-copies': [look('ec2:DescribeSnapshots'), look('ec2:DescribeInstances')],
-  'copy-snapshots': [look('ec2:DescribeSnapshots'), look('ec2:DescribeLockedSnapshots'), ...copies],
+  'plan-copies': [look('ec2:DescribeSnapshots'), look('ec2:DescribeInstances'), goElsewhere],
+  'copy-snapshots': [
+    look('ec2:DescribeSnapshots'),
+    look('ec2:DescribeLockedSnapshots'),
+    ...copies,
+    ...shares,
+    goElsewhere,
+  ],
   'check-thaw': [readHistory],
   sweep: [listBackups, readHistory, startRescue],
   'find-set': [look('ec2:DescribeSnapshots')],
@@ -685,6 +723,84 @@ describe('a Windows instance with the policy that the stack offers may', () => {
   }
 });
 
+describe('the role in an account that gets copies may', async () => {
+  const [role] = (await destinationIn(VAULT, ACCOUNT)).roles;
+  const policies = (role?.policies ?? []).map(({ name, document }) => ({ name, policy: document }));
+  const copied = copies.filter(({ resource }) => resource.includes(THERE));
+  const may = [
+    ...copied,
+    ...pruneCopies,
+    ...['ec2:DescribeSnapshots', 'ec2:DescribeImages', 'ec2:DescribeLockedSnapshots'].map(look),
+    {
+      title: 'copy what the other account shares',
+      action: 'ec2:CopySnapshot',
+      resource: SNAPSHOT,
+      context: { 'ec2:Owner': ACCOUNT },
+    },
+  ];
+  const SOMEWHERE = ['make copies where the plan has none'];
+  for (const asked of may) {
+    it(asked.title, async () => assert.equal(await answer(policies, asked, VAULT), 'Allowed'));
+  }
+  const mayNot: readonly Asked[] = [
+    {
+      title: 'copy what is of this account',
+      action: 'ec2:CopySnapshot',
+      resource: SNAPSHOT,
+      context: { 'ec2:Owner': VAULT },
+    },
+    {
+      title: 'delete a set that this account has taken itself',
+      action: 'ec2:DeleteSnapshot',
+      resource: COPY_THERE,
+      context: OUR_SET,
+    },
+    {
+      title: 'delete a copy of the sets of a third account',
+      action: 'ec2:DeleteSnapshot',
+      resource: COPY_THERE,
+      context: { [`aws:ResourceTag/${SET_TAGS.origin}`]: '333333333333/eu-central-1' },
+    },
+  ];
+  // It serves every Region of the other account, and copies may lie in any.
+  const theirOwn = NEVER.filter(({ context = {}, title }) => !SOMEWHERE.includes(title) && !isOfAccount(context));
+  for (const asked of [...mayNot, ...theirOwn]) {
+    it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked, VAULT), /Denied/));
+  }
+
+  const taken = (principal: string) =>
+    runSimulation(
+      {
+        request: {
+          principal,
+          action: 'sts:AssumeRole',
+          resource: { resource: role?.arn ?? '', accountId: VAULT },
+          contextVariables: { 'aws:PrincipalArn': principal },
+        },
+        identityPolicies: [
+          {
+            name: 'any',
+            policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] },
+          },
+        ],
+        serviceControlPolicies: [],
+        resourceControlPolicies: [],
+        resourcePolicy: role?.trust,
+      },
+      {},
+    ).then((result) => (result.resultType === 'error' ? 'Error' : result.overallResult));
+  it('be taken on by the functions that copy and prune, and by nobody else', async () => {
+    assert.equal(await taken(`arn:aws:iam::${ACCOUNT}:role/freezeframe/copies/plan`), 'Allowed');
+    assert.match(await taken(`arn:aws:iam::${ACCOUNT}:role/admin`), /Denied/);
+    assert.match(await taken(`arn:aws:iam::333333333333:role/freezeframe/copies/plan`), /Denied/);
+  });
+});
+
+const isOfAccount = (context: Readonly<Record<string, string | string[]>>): boolean =>
+  String(
+    context[`aws:ResourceTag/${SET_TAGS.origin}`] ?? context[`aws:RequestTag/${SET_TAGS.origin}`] ?? '',
+  ).startsWith(`${ACCOUNT}/us-east-1`);
+
 describe('the state machine of the prune may', () => {
   const policies = policiesOfMachine(PRUNE);
   const functions = ['list-sets', 'decide', 'delete'].map((name) =>
@@ -774,13 +890,17 @@ function policiesOf(role: string): IdentityPolicy[] {
     .map(({ PolicyName, PolicyDocument }) => ({ name: String(PolicyName), policy: PolicyDocument }));
 }
 
-async function answer(identityPolicies: IdentityPolicy[], { action, resource, context = {} }: Asked): Promise<string> {
+async function answer(
+  identityPolicies: IdentityPolicy[],
+  { action, resource, context = {} }: Asked,
+  account = ACCOUNT,
+): Promise<string> {
   const simulated = await runSimulation(
     {
       request: {
-        principal: `arn:aws:iam::${ACCOUNT}:role/step`,
+        principal: `arn:aws:iam::${account}:role/step`,
         action,
-        resource: { resource, accountId: ACCOUNT },
+        resource: { resource, accountId: account },
         contextVariables: { ...context },
       },
       identityPolicies,

@@ -8,19 +8,27 @@ import type { AuthorizedCall, World } from '../../lab/aws/world.ts';
  * touches is asked for on its own, with the tags that it bears and those that the request brings. What was refused is
  * noted in `refused`.
  */
-export function authorizeBySynthesisedPolicies(world: World, stack: Stack): { refused: string[]; judged: Set<string> } {
+export function authorizeBySynthesisedPolicies(
+  world: World,
+  ...stacks: Stack[]
+): { refused: string[]; judged: Set<string> } {
   const refused: string[] = [];
   const judged = new Set<string>();
   const known = new Map<string, Promise<boolean>>();
   world.authorize = async (call) => {
-    const role = stack.roles.find(({ arn }) => arn === call.principal);
+    const roles = stacks.flatMap((stack) => stack.roles);
+    const role = roles.find(({ arn }) => arn === call.principal);
     // Somebody beside the stack: the test itself.
     if (!role) return true;
     const policies = role.policies.map(({ name, document }) => ({ name, policy: document }));
     for (const asked of asks(world.inAccount(call.account).inRegion(call.region), call)) {
       // No policy names an instance, a volume, a snapshot or a run: one answer holds for all that differ in nothing else.
-      const question = JSON.stringify([call.principal, asked]).replace(/\b(i|vol|snap)-[0-9a-f]{17}(-\d+)?\b/g, '$1');
-      const answer = known.get(question) ?? isAllowed(call.principal, policies, asked, world.account);
+      const trust = trustOf(asked, roles);
+      const question = JSON.stringify([call.principal, asked, trust]).replace(
+        /\b(i|vol|snap)-[0-9a-f]{17}(-\d+)?\b/g,
+        '$1',
+      );
+      const answer = known.get(question) ?? isAllowed(call.principal, policies, asked, trust);
       known.set(question, answer);
       if (!(await answer)) {
         refused.push(`${role.name}: ${asked.action} ${asked.resource} ${JSON.stringify(asked.context)}`);
@@ -39,18 +47,27 @@ interface Asked {
   readonly context: Record<string, string | string[]>;
 }
 
+/** A role says itself who may take it on; of a role that is not there nobody may. */
+const trustOf = ({ action, resource }: Asked, roles: Stack['roles']): unknown =>
+  action === 'sts:AssumeRole' ? (roles.find(({ arn }) => arn === resource)?.trust ?? NOBODY) : undefined;
+
+const NOBODY = { Version: '2012-10-17', Statement: [] };
+
 async function isAllowed(
   principal: string,
   identityPolicies: { name: string; policy: unknown }[],
   { action, resource, context }: Asked,
-  accountId: string,
+  resourcePolicy: unknown,
 ): Promise<boolean> {
+  const accountIn = (arn: string) => /^arn:aws:iam::(\d+):/.exec(arn)?.[1];
+  const accountId = accountIn(resource) ?? accountIn(principal) ?? '';
   const simulated = await runSimulation(
     {
       request: { principal, action, resource: { resource, accountId }, contextVariables: context },
       identityPolicies,
       serviceControlPolicies: [],
       resourceControlPolicies: [],
+      ...(resourcePolicy !== undefined && { resourcePolicy }),
     },
     {},
   );
@@ -103,7 +120,11 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
       const tags = given.TagSpecifications?.flatMap(({ Tags: list = [] }) => list) ?? [];
       return [
         { ...whole, resource: snapshotArn('*'), context: requested(tags) },
-        { ...whole, resource: `arn:aws:ec2:${given.SourceRegion}::snapshot/${given.SourceSnapshotId}` },
+        {
+          ...whole,
+          resource: `arn:aws:ec2:${given.SourceRegion}::snapshot/${given.SourceSnapshotId}`,
+          context: { 'ec2:Owner': ownerOf(world, given) },
+        },
         {
           action: 'ec2:CreateTags',
           resource: snapshotArn('*'),
@@ -185,6 +206,8 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
       ];
     case 'ssm:DescribeDocument':
       return [{ ...whole, resource: documentArn(given.Name ?? '') }];
+    case 'sts:AssumeRole':
+      return [{ ...whole, resource: given.RoleArn ?? '', context: { 'aws:PrincipalArn': principal } }];
     case 's3:PutObject':
     case 's3:GetObject':
       return [{ ...whole, resource: `arn:aws:s3:::${given.Bucket}/${given.Key}` }];
@@ -199,6 +222,14 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
       return [whole];
   }
 }
+
+/** The account that a snapshot is of, whether it is shared or not. */
+const ownerOf = (world: World, { SourceRegion = '', SourceSnapshotId = '' }: Input): string => {
+  for (const each of world.accounts()) {
+    if (each.inRegion(SourceRegion).ec2.snapshots.all.has(SourceSnapshotId)) return each.account;
+  }
+  return '';
+};
 
 /** What a call by the credentials of an instance brings with it. */
 const fromInstance = (
@@ -236,6 +267,7 @@ interface Input {
   InstanceId?: string;
   SourceSnapshotId?: string;
   SourceRegion?: string;
+  RoleArn?: string;
   OperationType?: string;
   UserIds?: string[];
   Tags?: Tag[];

@@ -14,6 +14,7 @@ import { VirtualTime } from '../../lab/virtual-time.ts';
 import type { WindowsAnswer } from '../../lambdas/shared/contracts.ts';
 import { BACKUP, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
 import { STACK } from '../../lib/app.ts';
+import { copyDestinationApp } from '../../lib/copy-destination-app.ts';
 import { putVssDocuments } from './aws-vss-documents.ts';
 import { MemoryStore } from './memory-store.ts';
 import { ModelHost } from './model-host.ts';
@@ -294,6 +295,14 @@ async function synthesise(): Promise<Stack> {
     Object.entries(POLICIES).map(([name, policy]) => [name, { ...common, ...policy }]),
   );
   return await stackOf({ policies });
+}
+
+/** The role that an account has for copies of another one's sets. */
+export async function destinationIn(account: string, homeAccount: string): Promise<Stack> {
+  const outdir = mkdtempSync(join(tmpdir(), 'freezeframe-synth-'));
+  process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
+  copyDestinationApp({ outdir }).synth();
+  return readAssembly(outdir, { account, parameters: { HomeAccount: homeAccount } });
 }
 
 /** The stack as another plan makes it. */

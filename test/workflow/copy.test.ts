@@ -10,7 +10,7 @@ import type { CallFault } from '../../lab/aws/faults.ts';
 import type { CopyState } from '../../lambdas/shared/copy-contracts.ts';
 import { COPY, PRUNE, SET_TAGS } from '../../lambdas/shared/names.ts';
 import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { ModelAccount, stackOf } from '../support/model-account.ts';
+import { destinationIn, ModelAccount, stackOf } from '../support/model-account.ts';
 import { putSet, setsIn } from '../support/stored-sets.ts';
 
 const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef';
@@ -25,17 +25,20 @@ const stack = await stackOf({
     keyed: policy({ kmsKeyArn: KEY }),
     timed: policy({ completionMinutes: 15 }),
     vault: { ...policy({}), lock: { mode: 'compliance', days: 7 } },
+    vaulted: policy({ region: 'eu-north-1', account: '210987654321' }),
     here: { schedule: 'rate(1 day)', retain: { last: 3 } },
   },
 });
+const vault = await destinationIn('210987654321', stack.account);
 const account = await ModelAccount.open({ stack, latency: { snapshotCopyMs: 2_000 } });
 const { world, clock } = account;
-const { refused, judged } = authorizeBySynthesisedPolicies(world, stack);
+const { refused, judged } = authorizeBySynthesisedPolicies(world, stack, vault);
 const there = world.inRegion('eu-west-1');
+const elsewhere = world.inAccount('210987654321').inRegion('eu-north-1');
 const server = account.launch();
 after(() => account.close());
 afterEach(() => {
-  for (const each of [world, there]) {
+  for (const each of [world, there, elsewhere]) {
     each.faults.clear();
     each.ec2.snapshots.clear();
     each.ec2.copies.deniedKeys.clear();
@@ -56,15 +59,18 @@ const reportOf = (run: Execution): CopyState['report'] => {
   return state.report;
 };
 const assertGreen = (run: Execution) => assert.deepEqual([run.status, run.error], ['SUCCEEDED', undefined], run.cause);
-const copiesOf = (set: string): Snapshot[] =>
-  [...there.ec2.snapshots.all.values()].filter(({ deleted, tags }) => !deleted && tags.get(SET_TAGS.set) === set);
-const gradesOf = (set: string) => [...new Set(copiesOf(set).map(({ tags }) => tags.get(SET_TAGS.grade)))];
+const copiesOf = (set: string, at = there): Snapshot[] =>
+  [...at.ec2.snapshots.all.values()].filter(({ deleted, tags }) => !deleted && tags.get(SET_TAGS.set) === set);
+const gradesOf = (set: string, at = there) => [
+  ...new Set(copiesOf(set, at).map(({ tags }) => tags.get(SET_TAGS.grade))),
+];
 /** Two of the five-minute rounds, with the time between in which EC2 is done. */
-const untilThere = async (): Promise<Execution> => {
-  assertGreen(await copy());
+const untilThere = async (input: object = {}): Promise<Execution> => {
+  assertGreen(await copy(input));
   await clock.sleep(3_000);
-  return await copy();
+  return await copy(input);
 };
+const VAULT = { region: 'eu-north-1', account: '210987654321' };
 
 describe('Copy', { timeout: 180_000 }, () => {
   it('brings whole sets to the other Region, with their tags, and grades them when all of each is there', async () => {
@@ -211,6 +217,53 @@ describe('Copy', { timeout: 180_000 }, () => {
     });
   }
 
+  it('to another account shares a set for as long as it takes, and prunes there by the role that is there', async () => {
+    const members = Array.from({ length: 4 }, (_, night) =>
+      aSet(`night-${night}`, { policy: 'vaulted', at: clock.now() - (24 * night + 1) * HOUR_MS }),
+    ).flat();
+    const theirs = elsewhere.ec2.snapshots.put({ volumeId: 'vol-1', tags: new Map([['team', 'x']]) });
+    assertGreen(await copy(VAULT));
+    assert.deepEqual(
+      members.map(({ sharedWith }) => [...sharedWith].join()),
+      members.map((_, index) => (index < 9 ? VAULT.account : '')),
+      'the sets that will be kept, and no others',
+    );
+    await clock.sleep(3_000);
+    assertGreen(await copy(VAULT));
+    assert.ok(members.every(({ sharedWith }) => sharedWith.size === 0));
+    assert.deepEqual([gradesOf('night-0', elsewhere), setsIn(there).size], [['application'], 0]);
+    aSet('tonight', { policy: 'vaulted' });
+    await untilThere(VAULT);
+    assertGreen(await account.stepFunctions.run(PRUNE));
+    assert.deepEqual([...setsIn(elsewhere).keys()].sort(), ['night-0', 'night-1', 'tonight']);
+    assert.ok(!theirs.deleted);
+  });
+
+  it('of a set under EBS’s own key can’t be shared, and says so; one under a key of yours can', async () => {
+    const encrypted = { encrypted: true, kmsKeyId: undefined };
+    const key = { encrypted: true, kmsKeyId: KEY.replace('eu-west-1', 'eu-central-1') };
+    aSet('own', { policy: 'vaulted', snapshot: encrypted });
+    aSet('yours', { policy: 'vaulted', at: clock.now() - 2 * HOUR_MS, snapshot: key });
+    const run = await copy(VAULT);
+    assert.equal(run.error, 'CopyIncompleteError');
+    assert.match(
+      run.cause ?? '',
+      /own: OperationNotPermitted: Encrypted snapshots with EBS default key cannot be shared/,
+    );
+    assert.deepEqual([copiesOf('own', elsewhere).length, copiesOf('yours', elsewhere).length], [0, 3]);
+  });
+
+  it('to an account that has no role for it ends red, and says what it lacks', async () => {
+    const [role] = vault.roles;
+    vault.roles.length = 0;
+    aSet('run-1', { policy: 'vaulted' });
+    const run = await copy(VAULT);
+    vault.roles.push(role as (typeof vault.roles)[number]);
+    assert.equal(run.status, 'FAILED');
+    assert.match(run.cause ?? '', /sts:AssumeRole/);
+    assert.ok(refused.splice(0).every((each) => each.includes(': sts:AssumeRole ')));
+  });
+
   it('that may not use the key leaves what failed, says why, and tries again when it has rested', async () => {
     there.ec2.copies.deniedKeys.add(KEY);
     aSet('run-1', { policy: 'keyed' });
@@ -254,7 +307,15 @@ describe('Copy', { timeout: 180_000 }, () => {
 
 it('every call that was made is one that the synthesised policies allow', () => {
   assert.deepEqual(refused, []);
-  for (const call of ['CopySnapshot', 'DeleteSnapshot', 'CreateTags', 'LockSnapshot', 'DescribeLockedSnapshots']) {
+  assert.ok(judged.has('sts:AssumeRole'));
+  for (const call of [
+    'CopySnapshot',
+    'ModifySnapshotAttribute',
+    'DeleteSnapshot',
+    'CreateTags',
+    'LockSnapshot',
+    'DescribeLockedSnapshots',
+  ]) {
     assert.ok(judged.has(`ec2:${call}`), call);
   }
 });
