@@ -17,9 +17,9 @@ export const policiesIn = (backup: Definition) =>
 export const bucketIn = (backup: Definition): string =>
   read(backup, 'Store receipt', z.object({ Bucket: z.string() })).Bucket;
 
-/** What retention goes by, and the Regions that have sets, the stack's own first. */
+/** What retention goes by, and the places that have sets. */
 export const retentionIn = (prune: Definition) =>
-  read(prune, PRUNE_STATES.listSets, z.pick(ListSetsInput, { policies: true, regions: true }));
+  read(prune, PRUNE_STATES.listSets, z.pick(ListSetsInput, { policies: true, home: true, destinations: true }));
 
 /** When each policy fires. */
 export const schedulesIn = (fleet: Definition) =>

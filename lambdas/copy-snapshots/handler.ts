@@ -7,7 +7,7 @@ import {
   lockSnapshot,
   shareSnapshot,
   snapshotsById,
-  tagSnapshots,
+  tagResources,
 } from '../shared/ec2.ts';
 import { COPY_STATES } from '../shared/names.ts';
 import { clientIn } from '../shared/places.ts';
@@ -18,12 +18,12 @@ export const handler = step(CopyState, COPY_STATES.copySnapshots).handler((state
   const [home, there] = [clientIn(state.home, { attempts: 8 }), clientIn(state.destination, { attempts: 8 })];
   return copySnapshots(
     state,
-    { byId: snapshotsById(home), tag: tagSnapshots(home), share: shareSnapshot(home) },
+    { byId: snapshotsById(home), tag: tagResources(home), share: shareSnapshot(home) },
     {
       byId: snapshotsById(there),
       // CopySnapshot can't be told from a second one: an answer that is lost is never asked for again.
       copy: copySnapshot(clientIn(state.destination, { attempts: 1 })),
-      tag: tagSnapshots(there),
+      tag: tagResources(there),
       lock: lockSnapshot(there),
       locked: lockedSnapshots(there),
       delete: deleteSnapshot(there),
