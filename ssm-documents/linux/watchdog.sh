@@ -33,11 +33,10 @@ watchdog_main() {
 
 # Blocks until the holder is gone or the lease is over, without a poll: the kernel frees a dead holder's lock.
 await_holder() {
-  local left deadline
-  # A holder that has not come by then took nothing. By the clock: on a host that is busy, a hundred naps are a minute.
+  local left
+  # A holder that has not come by then freezes nothing any more. On a busy host systemd has taken 10 s to start one.
   now_cs
-  deadline=$((REPLY + 1000))
-  while [ ! -e "$ACTIVE/holding" ] && [ "$REPLY" -lt "$deadline" ]; do
+  while [ ! -e "$ACTIVE/holding" ] && [ "$REPLY" -lt "$WITHIN_AT" ] && [ "$UNTIL" != 0 ]; do
     sleep 0.1 7>&-
     now_cs
   done

@@ -56,6 +56,16 @@ describe('one freeze and the next', () => {
     ]);
   });
 
+  it('a holder that a busy host starts late is waited for as long as it may still freeze', async () => {
+    // The boot clock runs ten times as fast, and the holder comes after 11 s of it.
+    const host = aHost(`eval "true_$(declare -f now_cs)"
+      now_cs() { true_now_cs; REPLY=$((REPLY * 10)); }
+      eval "true_$(declare -f start_role)"
+      start_role() { if [ "$1" = holder ]; then sleep 1.1; fi; true_start_role "$1"; }`);
+    assert.deepEqual(await host.freeze('r1', 'mysql', { lease: 99, within: 80 }), OK);
+    assert.equal((await host.thaw('r1')).thawedBy, 'asked');
+  });
+
   it('hosts under test that share this machine do not end each other’s runs of the same name', async () => {
     const [one, other] = [aHost(), aHost()];
     assert.deepEqual(await Promise.all([one, other].map((host) => host.freeze('r1', 'mysql'))), [OK, OK]);
