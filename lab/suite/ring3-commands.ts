@@ -6,13 +6,18 @@ import { CLEARING_SECONDS, type Stage, TCG_ALLOWANCE_SECONDS } from './stage.ts'
 
 const CYCLES = 20;
 
+/** Without a fork: what waits on an emulated processor must not keep it busy. */
+function inJournal(act: string): string {
+  return `{ mapfile -t journal </run/freezeframe/active/journal && [[ " \${journal[*]} " == *" ${act} "* ]]; } 2>/dev/null`;
+}
+
 /** Conditions on the host that tell how far a freeze has come. */
 const MOMENTS = {
   'being prepared': '[ -e /run/freezeframe/lock ]',
   'the watchdog is armed': '[ -e /run/freezeframe/active/armed ]',
   'the holder has begun': '[ -e /run/freezeframe/active/holding ]',
-  'the database is locked': 'grep -q app /run/freezeframe/active/journal 2>/dev/null',
-  'the first file system freezes': 'grep -q fs /run/freezeframe/active/journal 2>/dev/null',
+  'the database is locked': inJournal('app'),
+  'the first file system freezes': inJournal('fs'),
 } as const;
 
 /** Commands that come late, double, together, or are killed by SSM. */

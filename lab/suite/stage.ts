@@ -73,8 +73,8 @@ export class Stage {
 
   /** Waits on the host itself, so that what follows comes as soon after as it can. */
   async when(condition: string): Promise<void> {
-    await this.exec(`for ((i = 0; i < 3000; i++)); do if ${condition}; then exit 0; fi; sleep 0.02; done; exit 1`, {
-      timeoutMs: 90_000,
+    await this.exec(`while [ "$SECONDS" -lt 90 ]; do if ${condition}; then exit 0; fi; sleep 0.05; done; exit 1`, {
+      timeoutMs: 180_000,
     });
   }
 
