@@ -1,9 +1,10 @@
 /** What a plan is told of AWS's limits when it is synthesised. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { freezeframeApp } from '../../lib/app.ts';
 import { limitsOf } from '../../lib/limits.ts';
 import { parsePlan } from '../../lib/plan.ts';
-import { synthesised } from '../support/synth.ts';
+import { contextWith } from '../support/assembly.ts';
 
 const nightly = { schedule: 'rate(1 day)', retain: { last: 3, daily: 7 } };
 const said = (plan: object): string => limitsOf(parsePlan(plan)).join('\n');
@@ -37,7 +38,7 @@ describe('the limits of a plan', () => {
 
   it('are all said at synth', async () => {
     const plan = { policies: { nightly } };
-    const app = await synthesised(plan);
+    const app = freezeframeApp({ context: contextWith(plan) });
     const notes = app.synth().stacks.flatMap(({ messages }) => messages.map(({ entry }) => String(entry.data)));
     for (const sentence of limitsOf(parsePlan(plan))) assert.ok(notes.includes(`Freezeframe: ${sentence}`), sentence);
   });

@@ -1,16 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { HistoryEvent } from '../../lab/aws/execution.ts';
 import { DEFAULT_LIMITS } from '../../lab/aws/limits.ts';
-import { readAssembly } from '../../lab/aws/template.ts';
 import type { LogEntry } from '../../lab/aws/world.ts';
 import type { Reported } from '../../lambdas/shared/contracts.ts';
 import { FLEET_STATES } from '../../lambdas/shared/names.ts';
 import { drawTrouble, strike, strikeAws, type Trouble } from './fleet-troubles.ts';
-import { ModelAccount, type Server } from './model-account.ts';
+import { ModelAccount, type Server, stackOf } from './model-account.ts';
 import { Random } from './random.ts';
-import { synthesised } from './synth.ts';
 
 /** A guess where nothing is published (facts: an agent has a command within a second or two), in milliseconds. */
 const LATENCY = {
@@ -131,9 +126,4 @@ export interface Member {
   readonly trouble: Trouble | undefined;
 }
 
-async function stackOfBench() {
-  const outdir = mkdtempSync(join(tmpdir(), 'freezeframe-fleet-'));
-  process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
-  await synthesised({ policies: { nightly: { schedule: 'cron(0 3 * * ? *)', retain: { last: 3 } } } }, outdir);
-  return readAssembly(outdir);
-}
+const stackOfBench = () => stackOf({ policies: { nightly: { schedule: 'cron(0 3 * * ? *)', retain: { last: 3 } } } });

@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { EC2Client } from '@aws-sdk/client-ec2';
 import { type Clock, realClock } from '../../lab/aws/clock.ts';
 import { type Deployment, deploy } from '../../lab/aws/deploy.ts';
@@ -13,14 +10,12 @@ import { World, type WorldOptions } from '../../lab/aws/world.ts';
 import { VirtualTime } from '../../lab/virtual-time.ts';
 import type { WindowsAnswer } from '../../lambdas/shared/contracts.ts';
 import { BACKUP, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
-import { STACK } from '../../lib/app.ts';
-import { copyDestinationApp } from '../../lib/copy-destination-app.ts';
+import { assemblyOf, destinationAssembly } from './assembly.ts';
 import { putVssDocuments } from './aws-vss-documents.ts';
 import { MemoryStore } from './memory-store.ts';
 import { ModelHost } from './model-host.ts';
 import { windowsAnswer } from './model-windows.ts';
 import { ModelWindowsHost } from './model-windows-host.ts';
-import { synthesised } from './synth.ts';
 
 /** What the tests' plan promises, by policy: the wanted grade, and what becomes of a set that misses it. */
 export const POLICIES = {
@@ -299,16 +294,10 @@ async function synthesise(): Promise<Stack> {
 
 /** The role that an account has for copies of another one's sets. */
 export async function destinationIn(account: string, homeAccount: string): Promise<Stack> {
-  const outdir = mkdtempSync(join(tmpdir(), 'freezeframe-synth-'));
-  process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
-  copyDestinationApp({ outdir }).synth();
-  return readAssembly(outdir, { account, parameters: { HomeAccount: homeAccount } });
+  return readAssembly(await destinationAssembly(), { account, parameters: { HomeAccount: homeAccount } });
 }
 
 /** The stack as another plan makes it. */
 export async function stackOf(plan: object): Promise<Stack> {
-  const outdir = mkdtempSync(join(tmpdir(), 'freezeframe-synth-'));
-  process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
-  await synthesised(plan, outdir);
-  return readAssembly(outdir, { stackName: STACK });
+  return readAssembly(await assemblyOf(plan));
 }

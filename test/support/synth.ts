@@ -1,22 +1,14 @@
-/** The app as it ships, synthesised once in this process: no CLI, no account, no network. */
-import { existsSync, readFileSync } from 'node:fs';
-import type { App, Stack } from 'aws-cdk-lib';
-import { Template } from 'aws-cdk-lib/assertions';
-import { build, bundlePath } from '../../build.ts';
+/** The template of the app as it ships, with every reference resolved. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { BACKUP, THAW_RESCUE } from '../../lambdas/shared/names.ts';
-import { freezeframeApp, STACK } from '../../lib/app.ts';
-import type { FunctionName } from '../../lib/functions.ts';
-import { FUNCTIONS } from '../../lib/functions.ts';
-
-// The template's own validation costs two seconds a process; `npm run synth` has it.
-process.env.CDK_VALIDATION ??= 'false';
+import { assemblyOf } from './assembly.ts';
 
 /** A place to live in for names that only a deployment knows. */
 export const ACCOUNT = '123456789012';
 export const REGION = 'eu-central-1';
 
 export interface Synthesised {
-  readonly template: Template;
   readonly resources: Readonly<Record<string, Resource>>;
   /** The definition of the Backup state machine, every reference resolved. */
   readonly definition: StateMachineDefinition;
@@ -64,30 +56,17 @@ export interface Retry {
 
 let known: Synthesised | undefined;
 
-/** `npm test` builds first; a single test that was started by hand builds when there are no bundles yet. */
 export async function synth(): Promise<Synthesised> {
   known ??= await synthOnce();
   return known;
 }
 
-/** The app with another plan, or the repository's own, written to `outdir` where one is given. */
-export async function synthesised(plan?: object, outdir?: string): Promise<App> {
-  if (!Object.keys(FUNCTIONS).every((name) => existsSync(bundlePath(name as FunctionName)))) await build();
-  const { context } = JSON.parse(readFileSync(new URL('../../cdk.json', import.meta.url), 'utf8'));
-  const app = freezeframeApp({
-    context: { ...context, ...(plan && { freezeframe: plan }) },
-    ...(outdir && { outdir }),
-  });
-  if (outdir) app.synth();
-  return app;
+/** The resources of the template that another plan makes, by default the repository's own. */
+export async function resourcesOf(plan?: object): Promise<Readonly<Record<string, Resource>>> {
+  const assembly = await assemblyOf(plan);
+  const [template = ''] = globSync('*.template.json', { cwd: assembly });
+  return JSON.parse(readFileSync(join(assembly, template), 'utf8')).Resources;
 }
-
-/** The resources of the template that another plan makes. */
-export async function resourcesOf(plan: object): Promise<Readonly<Record<string, Resource>>> {
-  return templateOf(await synthesised(plan)).toJSON().Resources;
-}
-
-const templateOf = (app: App): Template => Template.fromStack(app.node.findChild(STACK) as Stack);
 
 /** Of another plan. */
 export async function synthOf(plan: object): Promise<Synthesised> {
@@ -95,12 +74,11 @@ export async function synthOf(plan: object): Promise<Synthesised> {
 }
 
 async function synthOnce(plan?: object): Promise<Synthesised> {
-  const template = templateOf(await synthesised(plan));
-  const resources: Record<string, Resource> = template.toJSON().Resources;
+  const resources = await resourcesOf(plan);
   const resolve = resolver(resources);
   const definitionOf = (name: string) =>
     JSON.parse(String(resolve(stateMachine(resources, name).Properties.DefinitionString)));
-  return { template, resources, definition: definitionOf(BACKUP), rescue: definitionOf(THAW_RESCUE), resolve };
+  return { resources, definition: definitionOf(BACKUP), rescue: definitionOf(THAW_RESCUE), resolve };
 }
 
 /** A state machine of the template by its name. */

@@ -41,11 +41,11 @@ test('an error is told by its name, with type, message and trace as its cause', 
 });
 
 test('a timeout and an exit end the environment; the next invocation starts a new one', async () => {
-  await using on = await workflows({}, { functionTimeout: 3, lambdaTimeScale: 0.1 });
+  await using on = await workflows({}, { functionTimeout: 10, lambdaTimeScale: 0.1 });
   assert.equal(((await on.lambdas.invoke(WORKER, {})) as { served: number }).served, 1);
   const [timeout, cause] = await failure(on.lambdas.invoke(WORKER, { sleep: 5_000 }));
   assert.equal(timeout, 'Sandbox.Timedout');
-  assert.match(cause.errorMessage, /Task timed out after 3.00 seconds/);
+  assert.match(cause.errorMessage, /Task timed out after 10.00 seconds/);
   const [exit] = await failure(on.lambdas.invoke(WORKER, { exit: true }));
   assert.equal(exit, 'Runtime.ExitError');
   assert.equal(((await on.lambdas.invoke(WORKER, {})) as { served: number }).served, 1);
