@@ -30,8 +30,10 @@ export const FUNCTIONS = {
   decide: { timeoutSeconds: 300 },
   // Begins no set after 200 s; one of 128 members takes half a minute, more when others delete as well.
   delete: { timeoutSeconds: 600 },
+  // Twenty-five snapshots at most, after another look at their instances.
+  archive: { timeoutSeconds: 120 },
   // Up to 100,000 snapshots on either side, at a thousand a page.
-  'plan-copies': { timeoutSeconds: 600 },
+  'plan-copies': { timeoutSeconds: 600, memoryMB: 1_024 },
   // Begins nothing after 200 s; a set of 128 members takes half a minute to lock or to remove.
   'copy-snapshots': { timeoutSeconds: 300 },
   'check-thaw': { timeoutSeconds: 60 },
@@ -42,7 +44,7 @@ export const FUNCTIONS = {
   report: { timeoutSeconds: 120 },
   // As many snapshots as a Region may have, at a thousand a page.
   'check-rpo': { timeoutSeconds: 600 },
-} as const satisfies Record<string, { timeoutSeconds: number }>;
+} as const satisfies Record<string, { timeoutSeconds: number; memoryMB?: number }>;
 export type FunctionName = keyof typeof FUNCTIONS;
 
 /** Where `npm run build` puts the bundles, one folder for each function. */

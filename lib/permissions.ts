@@ -164,6 +164,19 @@ function mayPrune(to: Grantee, region: string | undefined, ours: Conditions): vo
   to.may({ actions: ['ec2:DeleteSnapshot'], resources, conditions: ours, because: OUR_SNAPSHOTS });
 }
 
+/** Move snapshots of sets that were taken here into the archive tier. */
+export function mayArchiveSets(step: StepFunction): void {
+  step.may({
+    actions: ['ec2:ModifySnapshotTier'],
+    resources: [snapshotArn(step)],
+    conditions: {
+      StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
+      Null: { [`aws:ResourceTag/${SET_TAGS.origin}`]: 'true' },
+    },
+    because: OUR_SNAPSHOTS,
+  });
+}
+
 /** Delete snapshots of our sets. */
 export function mayDeleteSets(step: StepFunction): void {
   step.may({

@@ -123,6 +123,11 @@ const Policy = block('a policy: { "schedule": "cron(0 3 * * ? *)", "retain": { "
   rpoHours: wholeNumber('a whole number of hours from 1 to 8784', 1, 8_784).optional(),
   /** Sets to keep, each counted by its own kind of period. */
   retain: Retain,
+  /** Sets that are kept for long lie in the archive tier. */
+  archive: block('an archive: { "afterDays": 30 }', {
+    /** Of a set's age. */
+    afterDays: wholeNumber('a whole number of days, 7 or more', 7),
+  }).optional(),
   /** EBS snapshot lock of every set. */
   lock: Lock.optional(),
   /** Other Regions and accounts that get a copy of every set. */

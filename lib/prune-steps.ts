@@ -1,6 +1,6 @@
 import { Construct } from 'constructs';
 import { COPIES_PATH, type Destination, rightsFor } from './destinations.ts';
-import { mayGoElsewhere, mayLook, mayPruneSets } from './permissions.ts';
+import { mayArchiveSets, mayGoElsewhere, mayLook, mayPruneSets } from './permissions.ts';
 import { StepFunction } from './step-function.ts';
 
 export interface PruneStepsProps {
@@ -13,6 +13,8 @@ export class PruneSteps extends Construct {
   readonly decide = new StepFunction(this, 'Decide', { name: 'decide', rolePath: COPIES_PATH });
   readonly delete = new StepFunction(this, 'Delete', { name: 'delete', rolePath: COPIES_PATH });
 
+  readonly archive = new StepFunction(this, 'Archive', { name: 'archive' });
+
   constructor(scope: Construct, id: string, { destinations }: PruneStepsProps) {
     super(scope, id);
     mayLook(this.listSets, 'ec2:DescribeSnapshots');
@@ -24,5 +26,8 @@ export class PruneSteps extends Construct {
 
     mayLook(this.delete, ...facts, 'ec2:DescribeImages');
     mayPruneSets(this.delete, rightsFor(destinations));
+
+    mayLook(this.archive, ...facts, 'ec2:DescribeImages', 'ec2:DescribeSnapshotTierStatus');
+    mayArchiveSets(this.archive);
   }
 }

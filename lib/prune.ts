@@ -42,12 +42,15 @@ export class Prune extends Construct {
     // Whole sets, at EC2's pace, each decided on once more just before; comes back here until the batch is done.
     const deleteSets = stepTask(this, PRUNE_STATES.delete, steps.delete).addRetry(HARMLESS);
 
+    // Sets that are kept for long, as many as EC2 archives at once.
+    const archive = stepTask(this, PRUNE_STATES.archive, steps.archive).addRetry(HARMLESS);
+
     const next = new sfn.Choice(this, 'What is next?');
     const isNext = (what: string) => sfn.Condition.stringEquals('$.next', what);
     const failed = new sfn.Fail(this, 'Prune failed', {
       error: 'PruneIncompleteError',
       causePath: sfn.JsonPath.format(
-        'not everything could be listed, decided on or deleted; the rest was; the next prune tries again: {}',
+        'not everything could be listed, decided on, deleted or archived; the rest was; the next prune tries again: {}',
         sfn.JsonPath.jsonToString(sfn.JsonPath.objectAt('$.report.troubles')),
       ),
     });
@@ -56,6 +59,7 @@ export class Prune extends Construct {
     next
       .when(isNext('decide'), decide.next(next))
       .when(isNext('delete'), deleteSets.next(next))
+      .when(isNext('archive'), archive.next(next))
       .when(sfn.Condition.isPresent('$.report.troubles[0]'), failed)
       .otherwise(new sfn.Succeed(this, 'Pruned'));
 
@@ -66,7 +70,7 @@ export class Prune extends Construct {
       tracingEnabled: true,
       logs: loggedIn(this),
     });
-    acknowledgeMachine(this.stateMachine, steps.listSets, steps.decide, steps.delete);
+    acknowledgeMachine(this.stateMachine, steps.listSets, steps.decide, steps.delete, steps.archive);
     const undelivered = this.everyDay();
     alarms.whenAbove0('FailedPrune', this.stateMachine.metricFailed(), {
       because: 'Sets that are due could not all be deleted: they cost money until they are.',
@@ -103,5 +107,8 @@ export class Prune extends Construct {
 /** The part of each policy that retention needs. */
 export const retention = ({ policies }: Plan) =>
   Object.fromEntries(
-    Object.entries(policies).map(([name, { grade, timeZone, retain }]) => [name, { grade, timeZone, retain }]),
+    Object.entries(policies).map(([name, { grade, timeZone, retain, archive }]) => [
+      name,
+      { grade, timeZone, retain, ...(archive && { archiveAfterDays: archive.afterDays }) },
+    ]),
   );

@@ -31,7 +31,7 @@ export class StepFunction extends Construct {
 
   constructor(scope: Construct, id: string, { name, rolePath }: StepFunctionProps) {
     super(scope, id);
-    const { timeoutSeconds } = FUNCTIONS[name];
+    const { timeoutSeconds, memoryMB = 512 }: { timeoutSeconds: number; memoryMB?: number } = FUNCTIONS[name];
     this.taskTimeout = Duration.seconds(timeoutSeconds + 10);
 
     const logGroup = new logs.LogGroup(this, 'Log', {
@@ -53,7 +53,7 @@ export class StepFunction extends Construct {
       runtime: lambda.Runtime.NODEJS_24_X,
       architecture: lambda.Architecture.ARM_64,
       // CPU comes with memory, and seconds of the frozen window are dear.
-      memorySize: 512,
+      memorySize: memoryMB,
       timeout: Duration.seconds(timeoutSeconds),
       role: this.role,
       logGroup,

@@ -396,7 +396,7 @@ function planKeys(): string[] {
   );
   return keys.flatMap((key) => {
     const block = key.slice(policy.length + 1);
-    if (!['freeze', 'retain', 'lock', 'copyTo'].includes(block)) return [key];
+    if (!['freeze', 'retain', 'archive', 'lock', 'copyTo'].includes(block)) return [key];
     const list = block === 'copyTo';
     return keysOf({}, (part) => ({ policies: { nightly: { [block]: list ? [part] : part } } })).map(
       (each) => `${key}${list ? '[]' : ''}.${each}`,

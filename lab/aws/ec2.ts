@@ -14,6 +14,7 @@ import { Launches } from './ec2-launch.ts';
 import { Locks } from './ec2-locks.ts';
 import { Snapshots } from './ec2-snapshots.ts';
 import { tagged, tagList } from './ec2-tags.ts';
+import { Tiers } from './ec2-tiers.ts';
 import { Volumes } from './ec2-volumes.ts';
 import { AwsError } from './errors.ts';
 import type { InstanceSpec, Operations, World } from './world.ts';
@@ -26,6 +27,7 @@ export class Ec2 {
   readonly locks: Locks;
   readonly copies: Copies;
   readonly launches: Launches;
+  readonly tiers: Tiers;
   readonly operations: Operations;
   readonly #world: World;
 
@@ -36,6 +38,7 @@ export class Ec2 {
     this.locks = new Locks(world);
     this.copies = new Copies(world);
     this.launches = new Launches(world, this.instances, this.volumes, (instance) => this.#answer(instance));
+    this.tiers = new Tiers(world);
     this.operations = {
       DescribeInstances: (input) => this.#describe(input),
       CreateTags: (input) => this.#createTags(input),
@@ -45,6 +48,7 @@ export class Ec2 {
       ...this.locks.operations,
       ...this.copies.operations,
       ...this.launches.operations,
+      ...this.tiers.operations,
       DescribeImages: (input) => this.#describeImages(input),
     };
   }

@@ -12,6 +12,9 @@ export interface Limits {
   concurrentCopies: number;
   /** What copies that were given a time move from Region to Region. */
   timedCopyMiBps: { each: number; together: number };
+  /** Snapshots on their way into the archive tier, and those of one volume that are there. */
+  archivesInProgress: number;
+  archivedPerVolume: number;
 }
 
 /** How late everything is. Zero by default: a test injects what it is about. */
@@ -22,6 +25,8 @@ export interface Latency {
   snapshotCompletionMs: number;
   /** From CopySnapshot to the copy being `completed`. */
   snapshotCopyMs: number;
+  /** From ModifySnapshotTier to the snapshot being in the archive. */
+  snapshotArchiveMs: number;
   /** Until something that was created shows in a Describe call. */
   describeMs: number;
   /** From SendCommand to the step's start. */
@@ -60,12 +65,15 @@ export const DEFAULT_LIMITS: Limits = {
   concurrentSnapshots: (volumeType) => (volumeType === 'st1' || volumeType === 'sc1' ? 1 : 5),
   concurrentCopies: 20,
   timedCopyMiBps: { each: 500, together: 2_000 },
+  archivesInProgress: 25,
+  archivedPerVolume: 25,
 };
 
 export const DEFAULT_LATENCY: Latency = {
   createSnapshotsMs: 0,
   snapshotCompletionMs: 0,
   snapshotCopyMs: 0,
+  snapshotArchiveMs: 0,
   describeMs: 0,
   commandStartMs: 0,
   commandResultMs: 0,

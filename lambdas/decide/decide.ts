@@ -3,9 +3,9 @@ import type { Place, PruneState } from '../shared/contracts.ts';
 import { decideSets, type Facts } from '../shared/decide-sets.ts';
 import type { FoundSnapshot } from '../shared/ec2.ts';
 import { UNPROVEN } from '../shared/names.ts';
-import { isOurs, placeName } from '../shared/places.ts';
-import { note } from '../shared/prune-report.ts';
-import { type Decision, UNFINISHED_MS } from '../shared/retention.ts';
+import { isHome, isOurs, placeName } from '../shared/places.ts';
+import { nextOf, note } from '../shared/prune-report.ts';
+import { archivable, type Decision, UNFINISHED_MS } from '../shared/retention.ts';
 import type { LiveSet } from '../shared/sets.ts';
 
 export interface Region extends Pick<Facts, 'living' | 'locked'> {
@@ -15,6 +15,8 @@ export interface Region extends Pick<Facts, 'living' | 'locked'> {
 
 /** Sets that one *Delete* gets at once. */
 const MOST_SETS = 400;
+/** Sets that one prune hands to *Archive*: EC2 archives so many snapshots at once. */
+const MOST_ARCHIVED = 25;
 /** Of the decisions' text, so that an execution's state stays below 256 KiB with everything else in it. */
 const MOST_CHARACTERS = 120_000;
 
@@ -25,7 +27,7 @@ export const decidePart = async (
   now: number,
 ): Promise<PruneState> => {
   const [shard, ...rest] = state.todo;
-  if (!shard) return { ...state, next: 'end' };
+  if (!shard) return { ...state, next: nextOf(state) };
   const report = structuredClone(state.report);
   const done = { ...state, todo: rest, report, decisions: [], batch: [] };
   const where = placeName(shard.place, state.home);
@@ -39,19 +41,37 @@ export const decidePart = async (
     const batch = state.dryRun ? [] : letGo.slice(0, MOST_SETS);
     const again = batch.length < letGo.length && !state.dryRun;
     if (!again) tell(report, where, decisions, now);
+    const cold = again || !isHome(shard.place, state.home) ? [] : coldOf(decisions, state, now);
+    if (state.dryRun) for (const { set } of cold) note(report.archived, set);
+    const archive = state.dryRun ? [] : [...state.archive, ...cold].slice(0, MOST_ARCHIVED);
     return {
       ...done,
+      archive,
       todo: again ? [{ ...shard, again }, ...rest] : rest,
       decisions: told(decisions),
       batch: batch.map(({ set }) => ({ instance: set.instance, set: set.set })),
       place: shard.place,
-      next: batch.length > 0 ? 'delete' : rest.length > 0 ? 'decide' : 'end',
+      next: batch.length > 0 ? 'delete' : nextOf({ todo: rest, archive }),
     };
   } catch (error) {
     note(report.troubles, `${where}, instances …${shard.suffix}, can't be decided on: ${clientErrorText(error)}`);
-    return { ...done, next: rest.length > 0 ? 'decide' : 'end' };
+    return { ...done, next: nextOf(done) };
   }
 };
+
+/** Sets of this part that belong into the archive tier and are not there; those that are there in part first. */
+const coldOf = (
+  decisions: readonly Decision<LiveSet>[],
+  { policies }: PruneState,
+  now: number,
+): PruneState['archive'] =>
+  Object.values(Object.groupBy(decisions, ({ set }) => set.instance))
+    .flatMap((own = []) => archivable(own, { policies, now }))
+    .filter(({ standardIds }) => standardIds.length > 0)
+    .sort((a, b) => Number(isBegun(b)) - Number(isBegun(a)))
+    .map(({ instance, set }) => ({ instance, set }));
+
+const isBegun = ({ standardIds, snapshotIds }: LiveSet): boolean => standardIds.length < snapshotIds.length;
 
 /** One line a set, those that go first. */
 const told = (decisions: readonly Decision<LiveSet>[]): string[] => {

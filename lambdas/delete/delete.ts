@@ -5,7 +5,7 @@ import { decideSets, type Facts } from '../shared/decide-sets.ts';
 import type { FoundSnapshot } from '../shared/ec2.ts';
 import { SET_TAGS } from '../shared/names.ts';
 import { isOurs, placeName } from '../shared/places.ts';
-import { note } from '../shared/prune-report.ts';
+import { nextOf, note } from '../shared/prune-report.ts';
 import type { LiveSet } from '../shared/sets.ts';
 
 export interface Region extends Pick<Facts, 'living' | 'locked'> {
@@ -88,7 +88,7 @@ export const deleteSets = async (
       `${placeName(shard.place, state.home)}, instances …${shard.suffix}: none of a whole batch could be deleted`,
     );
   const todo = stuck ? rest : state.todo;
-  const next = left.length > 0 ? 'delete' : todo.length > 0 ? 'decide' : 'end';
+  const next = left.length > 0 ? 'delete' : nextOf({ ...state, todo });
   return { ...state, todo, report, batch: left, decisions: [], stalls, next };
 };
 

@@ -8,6 +8,7 @@ interface TaggedSnapshot {
   startTime: string;
   state: string;
   sizeGiB: number;
+  tier: string;
   tags: Record<string, string>;
 }
 
@@ -71,10 +72,14 @@ const refuseIncomplete = ({ id, snapshots }: Candidate): void => {
     .filter(({ state }) => state !== 'completed')
     .map((each) => `${each.snapshotId} is ${each.state}`);
   const going = snapshots.filter(({ tags }) => tags[SET_TAGS.deleting] !== undefined);
+  const archived = snapshots.filter(({ tier }) => tier !== 'standard');
   const size = Number(snapshots[0]?.tags[SET_TAGS.members] ?? snapshots.length);
   const faults = [
     ...open,
     ...going.map(({ snapshotId }) => `${snapshotId} is being deleted`),
+    ...archived.map(
+      ({ snapshotId }) => `${snapshotId} lies in the archive tier (aws ec2 restore-snapshot-tier brings it back)`,
+    ),
     ...(snapshots.length < size ? [`${size - snapshots.length} of its ${size} snapshots are gone`] : []),
   ];
   if (faults.length === 0) return;

@@ -53,6 +53,7 @@ export const listSets = async (
     batch: [],
     place: home,
     stalls: 0,
+    archive: [],
     report,
     next: todo.length > 0 ? 'decide' : 'end',
   };

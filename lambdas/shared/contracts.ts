@@ -623,6 +623,7 @@ const PrunePolicy = z.object({
     days: count,
     finalDays: count,
   }),
+  archiveAfterDays: z.optional(count),
 });
 export const PrunePolicies = z.record(z.string(), PrunePolicy);
 
@@ -675,7 +676,9 @@ const PruneReport = z.object({
   stuck: names,
   /** Snapshots of ours that lack the tags of a set. */
   orphans: names,
-  /** What could not be listed, decided on or deleted: the prune ends red. */
+  /** Sets that went into the archive tier, or would. */
+  archived: names,
+  /** What could not be listed, decided on, deleted or archived: the prune ends red. */
   troubles: names,
 });
 export type PruneReport = z.infer<typeof PruneReport>;
@@ -694,8 +697,10 @@ export const PruneState = z.object({
   /** Where these lie. */
   place: Place,
   stalls: count,
+  /** Sets at home that belong into the archive tier. */
+  archive: z.array(z.object({ instance: z.string(), set: z.string() })),
   report: PruneReport,
-  next: z.enum(['decide', 'delete', 'end']),
+  next: z.enum(['decide', 'delete', 'archive', 'end']),
 });
 export type PruneState = z.infer<typeof PruneState>;
 

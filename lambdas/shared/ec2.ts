@@ -15,6 +15,7 @@ import {
   DescribeInstancesCommand,
   DescribeLockedSnapshotsCommand,
   DescribeSnapshotsCommand,
+  DescribeSnapshotTierStatusCommand,
   DescribeVolumesCommand,
   DetachVolumeCommand,
   EC2Client,
@@ -23,6 +24,7 @@ import {
   type LockMode,
   LockSnapshotCommand,
   ModifySnapshotAttributeCommand,
+  ModifySnapshotTierCommand,
   type Snapshot,
   type Tag,
   type Volume,
@@ -339,6 +341,32 @@ export const lockSnapshot =
       client.send(new LockSnapshotCommand({ SnapshotId: snapshotId, LockMode: mode, LockDuration: days })),
     );
   };
+
+export const archiveSnapshot = (client: EC2Client) => async (snapshotId: string) => {
+  await ask('ec2:ModifySnapshotTier', () =>
+    client.send(new ModifySnapshotTierCommand({ SnapshotId: snapshotId, StorageTier: 'archive' })),
+  );
+};
+
+/** Snapshots that are on their way into the archive tier, whoever sent them. */
+export const beingArchived = (client: EC2Client) => async (): Promise<string[]> => {
+  const found: string[] = [];
+  let next: string | undefined;
+  do {
+    const page = await ask('ec2:DescribeSnapshotTierStatus', () =>
+      client.send(
+        new DescribeSnapshotTierStatusCommand({
+          Filters: [{ Name: 'last-tiering-operation', Values: ['archival-in-progress'] }],
+          MaxResults: 1_000,
+          ...(next ? { NextToken: next } : {}),
+        }),
+      ),
+    );
+    found.push(...(page.SnapshotTierStatuses ?? []).map(({ SnapshotId = '' }) => SnapshotId));
+    next = page.NextToken;
+  } while (next);
+  return found;
+};
 
 export interface SnapshotLock {
   snapshotId: string;

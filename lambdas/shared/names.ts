@@ -50,6 +50,7 @@ export const PRUNE_STATES = {
   listSets: 'List sets',
   decide: 'Decide',
   delete: 'Delete',
+  archive: 'Archive',
 } as const;
 
 /** States of a copy that do work. */

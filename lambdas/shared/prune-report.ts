@@ -1,4 +1,8 @@
-import type { PruneReport } from './contracts.ts';
+import type { PruneReport, PruneState } from './contracts.ts';
+
+/** What comes after a part is done, or a batch: the next part, and after the last one the archive. */
+export const nextOf = ({ todo, archive }: Pick<PruneState, 'todo' | 'archive'>): PruneState['next'] =>
+  todo.length > 0 ? 'decide' : archive.length > 0 ? 'archive' : 'end';
 
 export const emptyReport = (): PruneReport => ({
   snapshots: 0,
@@ -11,6 +15,7 @@ export const emptyReport = (): PruneReport => ({
   broken: [],
   stuck: [],
   orphans: [],
+  archived: [],
   troubles: [],
 });
 

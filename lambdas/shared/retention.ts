@@ -13,6 +13,8 @@ export interface RetentionPolicy {
   timeZone: string;
   /** `days`: every set that is younger is kept. `finalDays`: how long a terminated instance keeps its last set. */
   retain: Record<'last' | 'daily' | 'weekly' | 'monthly' | 'yearly' | 'days' | 'finalDays', number>;
+  /** Age in days from which on a set lies in the archive tier; without: never. */
+  archiveAfterDays?: number | undefined;
 }
 
 /** A set as retention sees it. */
@@ -128,16 +130,53 @@ const keepTheLastResort = <Known extends KnownSet>(
     if (now < until)
       keep(set, `${reason}; its instance is terminated: until ${new Date(until).toISOString().slice(0, 10)}`);
   };
+  for (const { set, reason } of lastResorts(sound, lineages, policies)) last(set, reason);
+};
+
+const lastResorts = <Known extends KnownSet>(
+  sound: readonly Known[],
+  lineages: readonly (readonly [string, readonly Known[] | undefined])[],
+  policies: Circumstances['policies'],
+): { set: Known | undefined; reason: string }[] => {
   const best = newestOfBestGrade(sound);
-  last(best, `the last of grade ${best?.grade} of its instance`);
-  for (const [name, lineage = []] of lineages) {
-    const wanted = policies[name]?.grade;
-    if (!wanted) continue;
-    // What came after it has failed, or earned less than was wanted.
-    const good = lineage.find(({ grade }) => grade !== UNPROVEN && reaches(grade, wanted));
-    const set = good ?? newestOfBestGrade(lineage);
-    last(set, `the last of its policy that is of grade ${set?.grade}`);
-  }
+  return [
+    { set: best, reason: `the last of grade ${best?.grade} of its instance` },
+    ...lineages.flatMap(([name, lineage = []]) => {
+      const wanted = policies[name]?.grade;
+      if (!wanted) return [];
+      // What came after it has failed, or earned less than was wanted.
+      const good = lineage.find(({ grade }) => grade !== UNPROVEN && reaches(grade, wanted));
+      const set = good ?? newestOfBestGrade(lineage);
+      return [{ set, reason: `the last of its policy that is of grade ${set?.grade}` }];
+    }),
+  ];
+};
+
+/**
+ * Of all sets of one instance those that belong into the archive tier: old enough by their policy, kept by a rule of it, and
+ * none that anybody would restore from first, since a set comes back from there in days. Nor one that somebody uses.
+ */
+export const archivable = <Known extends KnownSet>(
+  decisions: readonly Decision<Known>[],
+  { policies, now }: Pick<Circumstances, 'policies' | 'now'>,
+): Known[] => {
+  const sound = decisions
+    .map(({ set }) => set)
+    .filter((set) => isSound(set, now))
+    .sort(newestFirst);
+  const lineages = Object.entries(Object.groupBy(sound, ({ policy }) => policy));
+  const first = new Set([
+    sound[0],
+    ...lineages.map(([, lineage]) => lineage?.[0]),
+    ...lastResorts(sound, lineages, policies).map(({ set }) => set),
+  ]);
+  return decisions
+    .filter(({ keep, due, set }) => {
+      const days = policies[set.policy]?.archiveAfterDays;
+      const isOld = days !== undefined && now - set.startedAt >= days * DAY_MS;
+      return keep && !due && isOld && sound.includes(set) && !first.has(set) && set.holds.length === 0;
+    })
+    .map(({ set }) => set);
 };
 
 /** Why a set stays that can't be judged as one, or not yet. */

@@ -7,6 +7,8 @@ import type { KnownSet } from './retention.ts';
 export interface LiveSet extends KnownSet {
   instance: string;
   snapshotIds: string[];
+  /** Of these, those that do not lie in the archive tier. */
+  standardIds: string[];
 }
 
 export interface Catalogue {
@@ -70,6 +72,7 @@ const liveSet = (
     holds: [...new Set(members.flatMap((member) => holdsOf(member, now, held.get(member.snapshotId))))],
     deleting: members.some((member) => member.tags[SET_TAGS.deleting] !== undefined),
     snapshotIds: members.map(({ snapshotId }) => snapshotId).sort(),
+    standardIds: members.flatMap(({ snapshotId, tier }) => (tier === 'standard' ? [snapshotId] : [])).sort(),
   };
 };
 

@@ -66,6 +66,7 @@ const state = (changes: Partial<PruneState> = {}): PruneState => ({
   batch: ['run-2', 'run-3', 'run-4'].map((set) => ({ instance: INSTANCE, set })),
   place: HOME,
   stalls: 0,
+  archive: [],
   report: emptyReport(),
   next: 'delete',
   ...changes,

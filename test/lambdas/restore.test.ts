@@ -241,6 +241,7 @@ describe('the set', () => {
     startTime,
     state: 'completed',
     sizeGiB: 8,
+    tier: 'standard',
     tags: {
       [SET_TAGS.set]: set,
       [SET_TAGS.run]: set,
@@ -292,6 +293,7 @@ describe('the set', () => {
     await find([whole]);
     for (const faulty of [
       { ...whole, state: 'pending' },
+      { ...whole, tier: 'archive' },
       { ...whole, tags: { ...whole.tags, [SET_TAGS.members]: '2' } },
       { ...whole, tags: { ...whole.tags, [SET_TAGS.deleting]: '2026-11-23T03:00:00Z' } },
     ])

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { calendarOf, DAY_MS } from '../../lambdas/shared/calendar.ts';
-import { GRADES, reaches, UNPROVEN } from '../../lambdas/shared/names.ts';
+import { GRADES, type GradeName, reaches, UNPROVEN } from '../../lambdas/shared/names.ts';
 import {
+  archivable,
   type Circumstances,
   decide,
   type KnownSet,
@@ -299,6 +300,33 @@ describe('retention, whatever there is', () => {
       }));
       const later = ids(kept([...sets, ...newer], how(policies, { now, gone })));
       for (const { set, keep } of decide(sets, how(policies))) if (!keep) assert.ok(!later.has(set.set), set.set);
+    },
+  );
+
+  always(
+    'what goes into the archive is old, kept by a rule, held by nobody, and never what is restored from first',
+    [Sets, Policies, fc.nat(60), fc.boolean()],
+    (sets, policies, archiveAfterDays, gone) => {
+      const cold = Object.fromEntries(
+        Object.entries(policies).map(([name, rest]) => [name, { ...rest, archiveAfterDays }]),
+      );
+      const decisions = decide(sets, how(cold, { gone }));
+      const sound = sets.filter(
+        ({ state, grade, startedAt }) => state === 'whole' && grade !== UNPROVEN && startedAt <= NOW,
+      );
+      for (const set of archivable(decisions, { policies: cold, now: NOW })) {
+        const decision = decisions.find((each) => each.set === set);
+        assert.ok(decision?.keep && !decision.due && set.holds.length === 0 && sound.includes(set));
+        assert.ok(NOW - set.startedAt >= archiveAfterDays * DAY_MS);
+        const newer = sound.filter(({ startedAt }) => startedAt >= set.startedAt && startedAt <= NOW);
+        assert.ok(
+          newer.some((each) => each !== set && each.policy === set.policy),
+          'a newer one of its policy stays',
+        );
+        const better = sound.filter(({ grade }) => grade !== UNPROVEN && reaches(grade, set.grade as GradeName));
+        assert.ok(better.length > 1, 'another one of its grade or better stays');
+      }
+      assert.deepEqual(archivable(decide(sets, how(policies)), { policies, now: NOW }), [], 'without a wish, nothing');
     },
   );
 

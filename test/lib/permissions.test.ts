@@ -343,6 +343,18 @@ const NEVER: readonly Asked[] = [
     resource: COPY_THERE,
     context: { 'aws:TagKeys': [SET_TAGS.origin] },
   },
+  {
+    title: 'archive a snapshot of somebody else',
+    action: 'ec2:ModifySnapshotTier',
+    resource: SNAPSHOT,
+    context: { 'aws:ResourceTag/team': 'x' },
+  },
+  {
+    title: 'bring a snapshot back from the archive',
+    action: 'ec2:RestoreSnapshotTier',
+    resource: SNAPSHOT,
+    context: OUR_SET,
+  },
   lockForeign,
   { title: 'unlock a snapshot of ours', action: 'ec2:UnlockSnapshot', resource: SNAPSHOT, context: OUR_SET },
   labelForeign,
@@ -500,6 +512,16 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
     ...pruneCopies,
     copies.at(-1) as Asked,
   ],
+  archive: [
+    ...[
+      'ec2:DescribeSnapshots',
+      'ec2:DescribeInstances',
+      'ec2:DescribeLockedSnapshots',
+      'ec2:DescribeImages',
+      'ec2:DescribeSnapshotTierStatus',
+    ].map(look),
+    { title: 'archive a snapshot of ours', action: 'ec2:ModifySnapshotTier', resource: SNAPSHOT, context: OUR_SET },
+  ],
   'plan-copies': [look('ec2:DescribeSnapshots'), look('ec2:DescribeInstances'), goElsewhere],
   'copy-snapshots': [
     look('ec2:DescribeSnapshots'),
@@ -521,7 +543,8 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
       resource: document(DOCUMENTS.restore),
     },
   ],
-  'hold-set': [look('ec2:DescribeSnapshots'), ...hold],
+  // The mark of a copy is one of those that hold a set.
+  'hold-set': [look('ec2:DescribeSnapshots'), ...hold, ...copies.filter(({ title }) => title.startsWith('mark '))],
   'create-volumes': [look('ec2:DescribeVolumes'), ...makeVolume],
   'attach-volumes': [look('ec2:DescribeInstances'), look('ec2:DescribeVolumes'), ...move('Attach')],
   'swap-volumes': [look('ec2:DescribeVolumes'), ...swap],
@@ -569,7 +592,7 @@ describe('a key of KMS', () => {
   );
 
   it('is used through EBS alone, and granted to nobody else', () => {
-    assert.equal(ofKeys.length, 6);
+    assert.equal(ofKeys.length, 8);
     for (const { Action, Condition } of ofKeys) {
       const [here, ...elsewhere] = [Condition?.StringEquals?.['kms:ViaService'] ?? []].flat();
       assert.equal(here, VIA_EBS['kms:ViaService']);
@@ -803,7 +826,7 @@ const isOfAccount = (context: Readonly<Record<string, string | string[]>>): bool
 
 describe('the state machine of the prune may', () => {
   const policies = policiesOfMachine(PRUNE);
-  const functions = ['list-sets', 'decide', 'delete'].map((name) =>
+  const functions = ['list-sets', 'decide', 'delete', 'archive'].map((name) =>
     String(resolve(functionNamed(name).Properties.Role)),
   );
   const invoke = (name: string): Asked => ({
@@ -813,7 +836,7 @@ describe('the state machine of the prune may', () => {
   });
 
   it('invoke the functions of its own states, and no other of the stack', async () => {
-    assert.equal(functions.length, 3);
+    assert.equal(functions.length, 4);
     for (const [id, { Type, Properties }] of Object.entries(resources)) {
       if (Type !== 'AWS::Lambda::Function') continue;
       const own = functions.includes(String(resolve(Properties.Role)));

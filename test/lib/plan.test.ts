@@ -23,7 +23,7 @@ describe('a wrong plan stops the synth with one line that names the place, the v
   const A_REGION = 'expected a Region such as eu-west-1';
   const A_NAME = 'expected a name of 1 to 32 lower-case letters, digits and dashes that starts with a letter';
   const A_POLICY_KEY =
-    'expected one of schedule, timeZone, grade, onDowngrade, freeze, windowMinutes, rpoHours, retain, lock, copyTo';
+    'expected one of schedule, timeZone, grade, onDowngrade, freeze, windowMinutes, rpoHours, retain, archive, lock, copyTo';
   const A_KEY = 'expected the ARN of a KMS key (or of its alias) in the Region of the copy';
   const nightly = 'freezeframe.policies.nightly';
 
@@ -175,6 +175,16 @@ describe('a wrong plan stops the synth with one line that names the place, the v
       'one copy without its list',
       withPolicy({ copyTo: { region: 'eu-west-1' } }),
       `${nightly}.copyTo: got {"region":"eu-west-1"}; expected a list of copies: [{ "region": "eu-west-1" }]`,
+    ],
+    [
+      'a copy in a time that EC2 does not take',
+      withPolicy({ copyTo: [{ region: 'eu-west-1', completionMinutes: 20 }] }),
+      `${nightly}.copyTo[0].completionMinutes: got 20; expected a multiple of 15 minutes from 15 to 2880`,
+    ],
+    [
+      'an archive of sets that are still wanted',
+      withPolicy({ archive: { afterDays: 1 } }),
+      `${nightly}.archive.afterDays: got 1; expected a whole number of days, 7 or more`,
     ],
     [
       'copies in two partitions',

@@ -184,6 +184,7 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
     case 'ec2:CreateTags':
     case 'ec2:DeleteTags':
     case 'ec2:LockSnapshot':
+    case 'ec2:ModifySnapshotTier':
     case 'ec2:DeleteSnapshot':
       return (given.Resources ?? [given.SnapshotId ?? '']).map((id) => {
         const { snapshots, volumes } = world.ec2;

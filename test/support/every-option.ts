@@ -21,7 +21,12 @@ export const EVERY_OPTION = {
       ],
     },
     hourly: { schedule: 'rate(1 hour)', grade: 'filesystem', onDowngrade: 'discard', retain: { last: 24 } },
-    kept: { schedule: 'rate(7 days)', retain: { yearly: 10 }, lock: { mode: 'compliance', days: 365 } },
+    kept: {
+      schedule: 'rate(7 days)',
+      retain: { yearly: 10 },
+      archive: { afterDays: 30 },
+      lock: { mode: 'compliance', days: 365 },
+    },
   },
   pacing: { snapshotsPerSecond: 4, burst: 20 },
   notify: 'ops@example.com',

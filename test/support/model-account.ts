@@ -25,6 +25,7 @@ export const POLICIES = {
   loose: { grade: 'crash', onDowngrade: 'keep' },
   vault: { grade: 'application', onDowngrade: 'keep', lock: { mode: 'compliance', days: 7 } },
   'loose-strict': { grade: 'crash', onDowngrade: 'discard' },
+  cold: { grade: 'application', onDowngrade: 'keep', retain: { last: 9 }, archive: { afterDays: 30 } },
 } as const;
 export type PolicyName = keyof typeof POLICIES;
 

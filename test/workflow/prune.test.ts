@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, afterEach, describe, it } from 'node:test';
+import type { Snapshot } from '../../lab/aws/ec2-snapshots.ts';
 import type { Execution } from '../../lab/aws/execution.ts';
 import type { CallFault } from '../../lab/aws/faults.ts';
 import type { PruneState } from '../../lambdas/shared/contracts.ts';
@@ -216,6 +217,51 @@ describe('Prune', { timeout: 120_000 }, () => {
     });
   }
 
+  it('sends whole sets that are kept for long into the archive tier, but none that anybody restores from first', async () => {
+    const nights: Record<string, Snapshot[]> = {};
+    for (const days of [1, 10, 40, 70, 100]) {
+      nights[days] = putSet(world, { instance: server.id, at: ago(days), policy: 'cold', run: `cold-${days}` });
+    }
+    // The last of grade application is old, and stays where it can be restored from at once.
+    nights.best = putSet(world, { instance: server.id, at: ago(130), policy: 'cold', run: 'cold-best' });
+    for (const days of [1, 10, 40, 70, 100]) {
+      for (const { tags } of nights[days] ?? []) tags.set(SET_TAGS.grade, 'filesystem');
+    }
+    nights[70]?.[1]?.tags.set(`${IN_USE}restore`, new Date(world.clock.now() + DAY_MS).toISOString());
+    const dry = await prune({ dryRun: true });
+    assert.deepEqual(reportOf(dry).archived, ['cold-40', 'cold-100']);
+    const run = await prune();
+    assertGreen(run);
+    const tiers = () =>
+      Object.entries(nights).flatMap(([name, members]) =>
+        members.every(({ tier }) => tier === 'archive') ? [name] : [],
+      );
+    await account.clock.sleep(10_000);
+    assert.deepEqual(
+      [tiers(), reportOf(run).archived],
+      [
+        ['40', '100'],
+        ['cold-40', 'cold-100'],
+      ],
+    );
+    assert.deepEqual(reportOf(await prune()).archived, [], 'once');
+  });
+
+  it('sends no more into the archive than EC2 takes at once, and goes on the next day with the set that was begun', async () => {
+    world.latency.snapshotArchiveMs = DAY_MS / 2;
+    putSet(world, { instance: server.id, at: ago(1), policy: 'cold', run: 'cold-new' });
+    const large = putSet(world, { instance: server.id, at: ago(40), policy: 'cold', run: 'cold-large', members: 30 });
+    const small = putSet(world, { instance: server.id, at: ago(41), policy: 'cold', run: 'cold-small' });
+    const archived = (members: readonly Snapshot[]) => members.filter(({ tier }) => tier === 'archive').length;
+    assertGreen(await prune());
+    await account.clock.sleep(DAY_MS);
+    assert.deepEqual([archived(large), archived(small)], [25, 0]);
+    assertGreen(await prune());
+    await account.clock.sleep(DAY_MS);
+    world.latency.snapshotArchiveMs = 0;
+    assert.deepEqual([archived(large), archived(small)], [30, 3]);
+  });
+
   it('shares a large account out into parts, and keeps to the rate of DeleteSnapshot', async () => {
     Object.assign(world.limits, { rates: { 'ec2:DeleteSnapshot': { burst: 20, perSecond: 5 } } });
     for (let server = 0; server < 60; server += 1) {
@@ -238,7 +284,14 @@ describe('Prune', { timeout: 120_000 }, () => {
 
 it('every call that was made is one that the synthesised policies allow', () => {
   assert.deepEqual(refused, []);
-  for (const call of ['ec2:DeleteSnapshot', 'ec2:CreateTags', 'ec2:DescribeLockedSnapshots', 'ec2:DescribeImages']) {
+  for (const call of [
+    'ec2:ModifySnapshotTier',
+    'ec2:DescribeSnapshotTierStatus',
+    'ec2:DeleteSnapshot',
+    'ec2:CreateTags',
+    'ec2:DescribeLockedSnapshots',
+    'ec2:DescribeImages',
+  ]) {
     assert.ok(judged.has(call), call);
   }
 });

@@ -39,6 +39,8 @@ function assertWhole(run: Execution, server: WindowsServer, volumes = server.vol
       .sort(),
     [...volumes].sort(),
   );
+  // By which the prune tells a set from a part of one.
+  for (const { tags } of setOf(run)) assert.equal(tags.get(SET_TAGS.members), String(volumes.length));
 }
 
 describe('Backup of a Windows instance', { concurrency: 3, timeout: 300_000 }, () => {

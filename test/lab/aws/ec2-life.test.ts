@@ -8,10 +8,12 @@ import {
   DescribeImagesCommand,
   DescribeLockedSnapshotsCommand,
   DescribeSnapshotsCommand,
+  DescribeSnapshotTierStatusCommand,
   EC2Client,
   LockSnapshotCommand,
   type LockSnapshotCommandInput,
   ModifySnapshotAttributeCommand,
+  ModifySnapshotTierCommand,
   UnlockSnapshotCommand,
 } from '@aws-sdk/client-ec2';
 import { DATA, instance, lab, refusal } from './setup.ts';
@@ -156,6 +158,31 @@ test('another account copies what is shared with it, and nothing else; EBS’s o
   assert.equal(await refusal(take()), 'InvalidSnapshot.NotFound');
   Object.assign(on.snapshot, { encrypted: true });
   assert.equal(await refusal(share('add')), 'OperationNotPermitted');
+});
+
+test('the archive takes completed snapshots that no image is made of, so many at a time and of a volume', async () => {
+  await using on = await withSnapshot();
+  on.world.latency.snapshotArchiveMs = 60_000;
+  const archive = (snapshot = on.world.ec2.snapshots.put({ volumeId: 'vol-1' })) =>
+    on.ec2.send(new ModifySnapshotTierCommand({ SnapshotId: snapshot.id, StorageTier: 'archive' }));
+  const tiered = async (operation: string) =>
+    (
+      await on.ec2.send(
+        new DescribeSnapshotTierStatusCommand({ Filters: [{ Name: 'last-tiering-operation', Values: [operation] }] }),
+      )
+    ).SnapshotTierStatuses?.length;
+  for (let sent = 0; sent < 25; sent += 1) await archive();
+  assert.equal(await refusal(archive()), 'ResourceLimitExceeded');
+  assert.equal(await tiered('archival-in-progress'), 25);
+  await on.clock.advance(60_000);
+  assert.equal(await tiered('archival-completed'), 25);
+  assert.equal(await refusal(archive()), 'ResourceLimitExceeded', 'of this volume');
+  assert.equal(await refusal(archive(on.snapshot)), 'no error');
+  assert.equal(await refusal(archive(on.snapshot)), 'IncorrectState', 'it is on its way');
+  const used = on.world.ec2.snapshots.put({ volumeId: 'vol-2', inUseBy: 'ami-1' });
+  assert.equal(await refusal(archive(used)), 'InvalidSnapshot.InUse');
+  await on.clock.advance(60_000);
+  assert.equal(await refusal(on.copy()), 'IncorrectState', 'nothing is copied from there');
 });
 
 test('an image tells which snapshots it is made of', async () => {
