@@ -14,6 +14,9 @@ const OLDEST_COMPONENTS = '2.3.1';
 /** They can save the writers' metadata, which a restore of single databases asks for. */
 const SAVES_METADATA = '2.4.0';
 
+/** VSS_WRITER_STATE: 1 is stable, 2 to 5 are the steps of a backup, and from here on a writer has failed at one of them. */
+const FAILED_STATES_FROM = 6;
+
 /**
  * On Windows: VSS, unless no more than a crash-consistent set is wanted. What is known to be in the way of it is handed
  * on as the run's fault, so that *Snapshot with VSS* ends with its name and the policy decides what is taken instead.
@@ -33,7 +36,14 @@ export const chooseVss = (
   const fault = faultOf(facts);
   const [expected, limit] = fault ? (['crash', fault.message] as const) : outlook(topology);
   const install = facts.components === '' || isOlder(facts.components, OLDEST_COMPONENTS);
-  const beside = topology.windows?.uncovered.length ? `; not covered: ${topology.windows.uncovered.join(', ')}` : '';
+  const { uncovered = [], writers = [] } = topology.windows ?? {};
+  const beside = [
+    ...(uncovered.length > 0 ? [`; not covered: ${uncovered.join(', ')}`] : []),
+    // Most of them come back by themselves when they are asked anew, so it is said, and no more.
+    ...writers
+      .filter(({ state }) => state >= FAILED_STATES_FROM)
+      .map(({ name, state, error }) => `; ${name} has failed before (state ${state}: ${error}): restart its service`),
+  ].join('');
   return {
     mode: 'vss',
     why: `${mode === 'vss' ? 'vss as tagged' : 'vss'}; it can earn ${expected}${limit && !reaches(expected, wanted) ? `; not ${wanted}, since ${limit}` : ''}${beside}`,

@@ -181,6 +181,22 @@ describe('what Windows can earn', () => {
     });
   }
 
+  test('a writer that has failed before is named, with its state, and one that is at work is not', () => {
+    const writers = [
+      { name: 'SqlServerWriter', state: 8, error: 'Non-retryable error' },
+      { name: 'System Writer', state: 5, error: 'No error' },
+    ];
+    const { why, expected } = chooseVss(seenAs({ writers }), facts(), {
+      wanted: 'application',
+      mode: 'auto',
+      apps: 'auto',
+    });
+    assert.match(why, /SqlServerWriter has failed before \(state 8: Non-retryable error\)/);
+    assert.doesNotMatch(why, /System Writer/);
+    // It often recovers when VSS asks it anew.
+    assert.equal(expected, 'application');
+  });
+
   const components: readonly (readonly [version: string, install: boolean, saveMetadata: boolean])[] = [
     ['', true, false],
     ['2.1.0', true, false],
