@@ -17,8 +17,11 @@ const { values, positionals } = parseArgs({
 /** A guess at what Step Functions logs of an event without its payload, and Lambda of an invocation beside our line. */
 const [EVENT_BYTES, INVOCATION_BYTES] = [400, 900];
 
-const instances = Number(positionals[0] ?? 10_000);
-const commands = values.commands === undefined ? undefined : Number(values.commands);
+/** Above the floor, in dollars for a backup, and for a Linux backup whose set is completed at the first look. */
+const GOALS = { aboveFloor: 0.05, dollars: 0.0006, transitions: 14 };
+
+const instances = positive(positionals[0] ?? '10000');
+const commands = values.commands === undefined ? undefined : positive(values.commands);
 
 const began = process.hrtime.bigint();
 const fleet = await FleetAccount.open({ seed: Number(values.seed), commands });
@@ -74,11 +77,28 @@ const faults = [
   ...reached
     .filter(({ trouble }) => !mayEndGreen(trouble))
     .map(({ id, trouble }) => `${id} reached its grade with ${trouble}`),
-  ...(commands === undefined ? fleet.throttledWhileFrozen.map((call) => `${call} throttled in a frozen window`) : []),
+  ...(commands === undefined ? missedGoals() : []),
 ];
 for (const fault of faults) console.error(fault);
 // Virtual time keeps the process.
 process.exit(faults.length > 0 ? 1 : 0);
+
+/** Of an account whose Run Command is not throttled. */
+function missedGoals(): string[] {
+  return [
+    ...fleet.throttledWhileFrozen.map((call) => `${call} was throttled in a frozen window`),
+    // A small fleet is over before the floor says anything.
+    ...(instances >= 10_000 && took > (1 + GOALS.aboveFloor) * floor ? [`${took} s are too far above the floor`] : []),
+    ...(costs.all > GOALS.dollars ? [`a backup costs $${costs.all}`] : []),
+    ...(median(green(backup)) > GOALS.transitions ? [`a green Backup makes ${median(green(backup))} transitions`] : []),
+  ];
+}
+
+function positive(text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new Error(`got ${text}; expected a whole number above 0`);
+  return number;
+}
 
 /** What became of each instance, by its host and by the tags of its snapshots, whatever the report says. */
 function ends({ account, members }: FleetAccount) {

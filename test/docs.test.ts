@@ -170,6 +170,12 @@ describe('the README', () => {
     }
   }
 
+  it('says how late a run of a fleet may be, and when a fleet first looks for its sets', () => {
+    assert.ok(says('README.md', `more than ${budget.TURN_SECONDS} s after its turn`));
+    assert.equal(budget.FLEET_FIRST_LOOK_SECONDS, 600);
+    assert.ok(says('README.md', 'looks for completed snapshots after ten minutes at the earliest'));
+  });
+
   it('explains exactly the keys that the plan takes', () =>
     assert.deepEqual(column('README.md', 'Key').sort(), planKeys().sort()));
 
