@@ -1,6 +1,7 @@
 /** How old the newest set of each tagged instance is that keeps the policy's promise. */
 import type { CheckRpoInput } from '../shared/contracts.ts';
-import { GRADES, type GradeName, reaches, SET_TAGS, USER_TAGS } from '../shared/names.ts';
+import { GRADES, type GradeName, reaches, SET_TAGS } from '../shared/names.ts';
+import { policiesOf } from '../shared/policy-tag.ts';
 
 export interface SetSnapshot {
   state: string;
@@ -70,9 +71,7 @@ export const agesOf = (
   const newest = sets.newest();
   return Object.entries(policies).map(([policy, { grade, rpoHours }]) => {
     const members = instances.filter(
-      ({ state, tags }) =>
-        !['terminated', 'shutting-down'].includes(state) &&
-        (tags[USER_TAGS.policy] ?? '').split(/[\s,]+/).includes(policy),
+      ({ state, tags }) => !['terminated', 'shutting-down'].includes(state) && policiesOf(tags).includes(policy),
     );
     const ages = members.map(({ instanceId }) => {
       const at = newest(instanceId, policy, grade);

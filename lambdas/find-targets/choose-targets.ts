@@ -1,6 +1,7 @@
 /** Which of the tagged instances a firing backs up, and why it does not back up the others. */
 import type { Unmet } from '../shared/contracts.ts';
 import { USER_TAGS } from '../shared/names.ts';
+import { policiesOf } from '../shared/policy-tag.ts';
 
 export interface TaggedInstance {
   instanceId: string;
@@ -66,6 +67,3 @@ export const chooseTargets = (
   }
   return choice;
 };
-
-const policiesOf = (tags: Record<string, string>): string[] =>
-  (tags[USER_TAGS.policy] ?? '').split(/[\s,]+/).filter((word) => word !== '');

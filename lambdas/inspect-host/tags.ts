@@ -1,6 +1,7 @@
 import type { InspectHostInput, Run } from '../shared/contracts.ts';
 import { BadTagError, NotTaggedError, UnknownPolicyError } from '../shared/errors.ts';
 import { type GradeName, LINUX_MODES, type Mode, USER_TAGS, WINDOWS_MODES } from '../shared/names.ts';
+import { policiesOf, wordsIn } from '../shared/policy-tag.ts';
 
 type Tags = Record<string, string>;
 
@@ -11,7 +12,7 @@ export const policyOf = (
   asked: string | undefined,
   policies: InspectHostInput['policies'],
 ): Run['policy'] => {
-  const tagged = words(tags[USER_TAGS.policy] ?? '');
+  const tagged = policiesOf(tags);
   const known = Object.keys(policies).join(', ');
   if (tagged.length === 0) {
     throw new NotTaggedError(`${instanceId} has no tag ${USER_TAGS.policy}; set it to a policy of the plan: ${known}`);
@@ -53,7 +54,7 @@ export const modeWanted = (instanceId: string, tags: Tags, windows: boolean): Mo
  * proven quiet then, and such a run can earn `filesystem`.
  */
 export const appsWanted = (instanceId: string, tags: Tags, wanted: GradeName): string => {
-  const names = words(tags[USER_TAGS.apps] ?? 'auto');
+  const names = wordsIn(tags[USER_TAGS.apps] ?? 'auto');
   const valid =
     names.every((name) => /^[a-z0-9]{2,20}$/.test(name)) &&
     names.length <= 20 &&
@@ -65,5 +66,3 @@ export const appsWanted = (instanceId: string, tags: Tags, wanted: GradeName): s
   }
   return wanted === 'application' ? names.join(',') : 'none';
 };
-
-const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
