@@ -7,6 +7,8 @@ import { type LiveSet, setsOf } from '../lambdas/shared/sets.ts';
 export interface ListedSet extends LiveSet {
   mode: string;
   windowMs: number | null;
+  /** Account and Region that it was taken in, of a copy. */
+  copyOf: string | null;
   /** Of all volumes together, as they are provisioned. */
   sizeGiB: number;
   /** Full sizes of the snapshots, where EC2 has told them all. */
@@ -50,6 +52,7 @@ const listed = (set: LiveSet, members: readonly FoundSnapshot[]): ListedSet => {
     ...set,
     mode: tags[SET_TAGS.mode] ?? '',
     windowMs: windowMs === undefined ? null : Number(windowMs),
+    copyOf: tags[SET_TAGS.origin] ?? null,
     sizeGiB: sum(members.map(({ sizeGiB }) => sizeGiB)),
     fullBytes: full.every((bytes) => bytes !== undefined) ? sum(full) : null,
     percent: Math.floor(sum(members.map(({ percent }) => percent)) / Math.max(1, members.length)),

@@ -1,8 +1,25 @@
 import { backup } from './backup.ts';
 import type { Command } from './command.ts';
 import { completionFor } from './completion.ts';
+import { cost } from './cost.ts';
+import { doctor } from './doctor.ts';
 import { list } from './list.ts';
+import { plan } from './plan.ts';
+import { prune } from './prune.ts';
+import { restore } from './restore.ts';
 import { show } from './show.ts';
+import { thaw } from './thaw.ts';
 
 /** In the order that the help has them. */
-export const COMMANDS: readonly Command[] = [backup, list, show, completionFor(() => COMMANDS)];
+export const COMMANDS: readonly Command[] = [
+  plan,
+  backup,
+  list,
+  show,
+  restore,
+  thaw,
+  doctor,
+  prune,
+  cost,
+  completionFor(() => COMMANDS),
+];

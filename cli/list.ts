@@ -79,9 +79,10 @@ const described = (sets: readonly ListedSet[], orphans: readonly string[], now: 
 export const gradePainted = (grade: string, paint: Paint): string =>
   grade === 'application' ? paint.good(grade) : grade === 'filesystem' ? paint.accent(grade) : paint.warn(grade);
 
-const stateOf = ({ state, percent, holds, deleting }: ListedSet, paint: Paint): string =>
+const stateOf = ({ state, percent, holds, deleting, copyOf }: ListedSet, paint: Paint): string =>
   [
     state === 'whole' ? state : state === 'pending' ? paint.accent(`pending ${percent} %`) : paint.bad(state),
+    ...(copyOf === null ? [] : [`copy of ${copyOf}`]),
     ...(deleting ? ['being deleted'] : []),
     ...holds,
   ].join(', ');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, it } from 'node:test';
+import { TRANSITIONS } from '../cli/cost.ts';
 import { checkSnapshots } from '../lambdas/check-snapshots/check-snapshots.ts';
 import * as budget from '../lambdas/shared/budget.ts';
 import { DOCUMENT_PARAMETERS, HOST_ERRORS, PARAMETER_PATTERNS } from '../lambdas/shared/contracts.ts';
@@ -136,6 +137,7 @@ describe('the README', () => {
     assert.ok(again.every((state) => green.includes(state)));
     // What an idle state costs is paid by every instance every night.
     assert.ok(green.length <= 14, green.join(' > '));
+    assert.deepEqual(TRANSITIONS, { run: green.length, look: again.length });
     assert.ok(
       says('README.md', `makes ${green.length} state transitions, and ${again.length} more for each further look`),
     );

@@ -9,6 +9,8 @@ export interface Instance {
   state: keyof typeof STATE_CODES;
   readonly type: string;
   readonly platform: 'windows' | undefined;
+  /** Name of its instance profile. */
+  readonly profile: string | undefined;
   readonly availabilityZone: string;
   readonly rootDevice: string;
   /** Device name to volume id, in the order of attachment. */

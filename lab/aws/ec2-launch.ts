@@ -78,6 +78,7 @@ export class Launches {
       state: 'pending',
       type: input.InstanceType ?? 'm1.small',
       platform: undefined,
+      profile: undefined,
       availabilityZone: subnet.availabilityZone,
       rootDevice: '/dev/xvda',
       devices: new Map(),

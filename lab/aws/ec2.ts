@@ -61,6 +61,7 @@ export class Ec2 {
       state: spec.state ?? 'running',
       type: spec.type ?? 'm7g.large',
       platform: spec.platform,
+      profile: spec.profile,
       availabilityZone,
       rootDevice: spec.rootDevice ?? '/dev/xvda',
       devices: new Map(),
@@ -107,6 +108,9 @@ export class Ec2 {
       RootDeviceName: instance.rootDevice,
       RootDeviceType: 'ebs',
       ...(instance.platform ? { Platform: 'Windows' as const } : {}),
+      ...(instance.profile
+        ? { IamInstanceProfile: { Arn: `arn:aws:iam::${this.#world.account}:instance-profile/${instance.profile}` } }
+        : {}),
       PlatformDetails: instance.platform ? 'Windows' : 'Linux/UNIX',
       BlockDeviceMappings: [...instance.devices].map(([DeviceName, VolumeId]) => ({
         DeviceName,

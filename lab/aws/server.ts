@@ -1,13 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import * as cloudwatch from '@aws-sdk/client-cloudwatch';
 import * as ec2 from '@aws-sdk/client-ec2';
+import * as iam from '@aws-sdk/client-iam';
+import * as scheduler from '@aws-sdk/client-scheduler';
 import * as sfn from '@aws-sdk/client-sfn';
 import * as ssm from '@aws-sdk/client-ssm';
 import { AwsError } from './errors.ts';
 import { rateOf } from './limits.ts';
+import { schedulerRest } from './scheduler.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { awsJson } from './wire/aws-json.ts';
+import { awsQuery } from './wire/aws-query.ts';
 import { ec2Query } from './wire/ec2-query.ts';
 import { s3Error, s3Request } from './wire/s3-rest.ts';
 import { check, operation, ShapeError } from './wire/schema.ts';
@@ -99,7 +104,7 @@ class Desk {
       const shapes = operation(protocol.sdk, action);
       const perform = world.operations(service)?.[action];
       if (!shapes) throw new AwsError(protocol.unknownAction, `There is no action ${action}`);
-      const input = await protocol.decode(shapes.input, text);
+      const input = await protocol.decode(shapes.input, text, request);
       entry.input = input;
       check(shapes.input, input);
       if (!perform) throw new AwsError(protocol.unknownAction, `The lab does not play ${service}:${action}`);
@@ -272,7 +277,7 @@ interface Protocol {
   unknownAction: string;
   errorHeader: boolean;
   action(request: IncomingMessage, body: string): string;
-  decode(input: Shape, body: string): unknown;
+  decode(input: Shape, body: string, request: IncomingMessage): unknown;
   encode(action: string, output: Shape, value: unknown): string;
   encodeError(error: AwsError, requestId: string): string;
   refusal(error: ShapeError): AwsError;
@@ -304,6 +309,20 @@ const PROTOCOLS: Record<string, Protocol> = {
   },
   ssm: json(ssm, '1.1'),
   states: json(sfn, '1.0'),
+  monitoring: json(cloudwatch, '1.0'),
+  scheduler: {
+    ...json(scheduler, '1.1'),
+    contentType: 'application/json',
+    action: schedulerRest.action,
+    decode: (_input, _body, request) => schedulerRest.input(request),
+  },
+  iam: {
+    sdk: iam,
+    unknownAction: 'InvalidAction',
+    errorHeader: false,
+    action: (_request, body) => new URLSearchParams(body).get('Action') ?? '',
+    ...awsQuery('https://iam.amazonaws.com/doc/2010-05-08/'),
+  },
 };
 
 /** SigV4: `Credential=<key>/<date>/<region>/<service>/aws4_request`. */

@@ -104,6 +104,8 @@ export interface AlarmResource {
   readonly dimensions: Record<string, string>;
   /** It rings above this, when each of so many periods was. */
   readonly threshold: number;
+  /** For people. */
+  readonly description: string;
   readonly periodSeconds: number;
   readonly periods: number;
 }
@@ -395,6 +397,7 @@ const alarm = (from: Record<string, unknown>): AlarmResource => ({
     ((from.Dimensions ?? []) as { Name: string; Value: string }[]).map(({ Name, Value }) => [Name, Value]),
   ),
   threshold: Number(from.Threshold),
+  description: String(from.AlarmDescription ?? ''),
   periodSeconds: Number(from.Period),
   periods: Number(from.EvaluationPeriods),
 });

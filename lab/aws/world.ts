@@ -173,6 +173,8 @@ export interface InstanceSpec {
   state?: 'running' | 'stopped';
   /** @default m7g.large */
   type?: string;
+  /** Name of its instance profile, which is that of its role. @default none */
+  readonly profile?: string;
   platform?: 'windows';
   availabilityZone?: string;
   rootDevice?: string;

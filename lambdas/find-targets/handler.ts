@@ -3,7 +3,7 @@ import { FindTargetsInput } from '../shared/contracts.ts';
 import { ec2Client, taggedInstances } from '../shared/ec2.ts';
 import { FLEET_STATES, FLEETS_PREFIX } from '../shared/names.ts';
 import { getJson, putJson, s3Client } from '../shared/s3.ts';
-import { managedInstances, ssmClient } from '../shared/ssm.ts';
+import { agents, ssmClient } from '../shared/ssm.ts';
 import { step } from '../shared/step.ts';
 import type { Booking } from './bookings.ts';
 import { type Account, findTargets } from './find-targets.ts';
@@ -17,7 +17,7 @@ const BOOKINGS = `${FLEETS_PREFIX}bookings.json`;
 
 const account: Account = {
   tagged: taggedInstances(ec2),
-  managed: managedInstances(ssm),
+  managed: async () => new Set((await agents(ssm)()).keys()),
   ledger: (bucket) => ({
     read: async () => {
       const stored = await get(bucket, BOOKINGS);

@@ -93,9 +93,20 @@ export const instanceOf =
     }
   };
 
+export interface TaggedInstance {
+  instanceId: string;
+  state: string;
+  tags: Tags;
+  /** Of its EBS volumes. */
+  volumes: number;
+  windows: boolean;
+  /** ARN of its instance profile; empty: none. */
+  profile: string;
+}
+
 /** Every instance that bears the policy tag, in whatever state. */
 export const taggedInstances = (client: EC2Client) => async () => {
-  const found: { instanceId: string; state: string; tags: Tags; volumes: number }[] = [];
+  const found: TaggedInstance[] = [];
   let next: string | undefined;
   do {
     const page = await ask('ec2:DescribeInstances', () =>
@@ -108,12 +119,21 @@ export const taggedInstances = (client: EC2Client) => async () => {
       ),
     );
     for (const { Instances = [] } of page.Reservations ?? []) {
-      for (const { InstanceId = '', State, Tags, BlockDeviceMappings = [] } of Instances) {
+      for (const {
+        InstanceId = '',
+        State,
+        Tags,
+        BlockDeviceMappings = [],
+        Platform,
+        IamInstanceProfile,
+      } of Instances) {
         found.push({
           instanceId: InstanceId,
           state: State?.Name ?? '',
           tags: tagsOf(Tags),
           volumes: BlockDeviceMappings.filter(({ Ebs }) => Ebs).length,
+          windows: Platform?.toLowerCase() === 'windows',
+          profile: IamInstanceProfile?.Arn ?? '',
         });
       }
     }

@@ -3,6 +3,7 @@ import {
   DescribeDocumentCommand,
   DescribeInstanceInformationCommand,
   GetCommandInvocationCommand,
+  type InstanceInformation,
   ListCommandInvocationsCommand,
   SendCommandCommand,
   SSMClient,
@@ -69,34 +70,47 @@ export const commandOf = (client: SSMClient) => async (commandId: string, instan
   );
 };
 
-/** The agent as SSM knows it; undefined when it never registered. Its `ping` can be minutes old. */
-export const agentOf = (client: SSMClient) => async (instanceId: string) => {
-  const { InstanceInformationList: [agent] = [] } = await ask('ssm:DescribeInstanceInformation', () =>
-    client.send(
-      new DescribeInstanceInformationCommand({
-        Filters: [{ Key: 'InstanceIds', Values: [instanceId] }],
-        MaxResults: 5,
-      }),
-    ),
-  );
-  return (
-    agent && { version: agent.AgentVersion ?? '', ping: agent.PingStatus ?? '', platform: agent.PlatformType ?? '' }
-  );
-};
+export interface Agent {
+  version: string;
+  /** Can be minutes old. */
+  ping: string;
+  platform: string;
+}
 
-/** Ids of all instances that SSM knows, online or not. */
-export const managedInstances = (client: SSMClient) => async (): Promise<Set<string>> => {
-  const found = new Set<string>();
+/** The agent as SSM knows it; undefined when it never registered. */
+export const agentOf =
+  (client: SSMClient) =>
+  async (instanceId: string): Promise<Agent | undefined> => {
+    const { InstanceInformationList: [agent] = [] } = await ask('ssm:DescribeInstanceInformation', () =>
+      client.send(
+        new DescribeInstanceInformationCommand({
+          Filters: [{ Key: 'InstanceIds', Values: [instanceId] }],
+          MaxResults: 5,
+        }),
+      ),
+    );
+    return agent && agentIn(agent);
+  };
+
+/** All agents that SSM knows, online or not, by their instance. */
+export const agents = (client: SSMClient) => async (): Promise<Map<string, Agent>> => {
+  const found = new Map<string, Agent>();
   let next: string | undefined;
   do {
     const page = await ask('ssm:DescribeInstanceInformation', () =>
       client.send(new DescribeInstanceInformationCommand({ MaxResults: 50, ...(next && { NextToken: next }) })),
     );
-    for (const { InstanceId = '' } of page.InstanceInformationList ?? []) found.add(InstanceId);
+    for (const agent of page.InstanceInformationList ?? []) found.set(agent.InstanceId ?? '', agentIn(agent));
     next = page.NextToken;
   } while (next);
   return found;
 };
+
+const agentIn = ({ AgentVersion, PingStatus, PlatformType }: InstanceInformation): Agent => ({
+  version: AgentVersion ?? '',
+  ping: PingStatus ?? '',
+  platform: PlatformType ?? '',
+});
 
 /** The version of a document that is the default now, with its hash: the run keeps to it. */
 export const pinDocument = (client: SSMClient, now = () => Date.now()) => {

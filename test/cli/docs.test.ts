@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, it } from 'node:test';
 import { COMMANDS } from '../../cli/commands.ts';
 import { EXIT } from '../../cli/failures.ts';
+import { healthOf } from '../support/health.ts';
 import { ModelAccount } from '../support/model-account.ts';
 import { freezeframe } from '../support/operator.ts';
 
@@ -12,10 +13,15 @@ const page = readFileSync(PAGE, 'utf8');
 
 let account: ModelAccount;
 before(async () => {
-  account = await ModelAccount.open();
-  account.launch({ mode: 'fs-freeze' });
+  account = await ModelAccount.open({
+    latency: { commandStartMs: 450, commandResultMs: 350, createSnapshotsMs: 1_100, snapshotCompletionMs: 90_000 },
+  });
+  healthOf(account);
+  const first = account.launch({ mode: 'fs-freeze' });
+  first.host.trouble.freezeMs = 600;
   const second = account.launch({ mode: 'fs-freeze' });
   for (const app of second.host.topology.apps) Object.assign(app, { ready: false, problem: 'Access denied for root' });
+  account.launch({ policy: 'loose' }).host.online = false;
 });
 after(() => account.close());
 

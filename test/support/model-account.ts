@@ -134,6 +134,7 @@ export class ModelAccount {
       id,
       type,
       platform: 'windows',
+      profile: id,
       rootDevice: '/dev/sda1',
       tags: { [USER_TAGS.policy]: policy, ...(mode && { [USER_TAGS.mode]: mode }), ...tags },
       agent: host,
