@@ -6,7 +6,7 @@ import { COMMANDS } from '../../cli/commands.ts';
 import { EXIT } from '../../cli/failures.ts';
 import { healthOf } from '../support/health.ts';
 import { ModelAccount } from '../support/model-account.ts';
-import { freezeframe } from '../support/operator.ts';
+import { freezeframe, OPERATOR } from '../support/operator.ts';
 
 const PAGE = new URL('../../docs/cli.md', import.meta.url);
 const page = readFileSync(PAGE, 'utf8');
@@ -25,18 +25,49 @@ before(async () => {
 });
 after(() => account.close());
 
+/** What the operator asked AWS for, by command. */
+const asks = new Map<string, Set<string>>();
+
 const BLOCK = /^```\n\$ freezeframe (.*)\n([\s\S]*?)```$/gm;
 
 /** In the order of the page, which is one session. `UPDATE_SNAPSHOT=1` writes the outputs anew. */
 it('every output on docs/cli.md is real', async () => {
   let updated = page;
   for (const [block, line = '', shown = ''] of page.matchAll(BLOCK)) {
+    const from = account.world.log.length;
     const { out, err } = await freezeframe(account, line);
+    const [name = ''] = line.split(' ');
+    const actions = account.world.log
+      .slice(from)
+      .filter(({ principal }) => principal === OPERATOR)
+      .map(({ service, action }) => `${service === 'monitoring' ? 'cloudwatch' : service}:${action}`);
+    asks.set(name, new Set([...(asks.get(name) ?? []), ...actions]));
     const said = `${out}${err}`;
     updated = updated.replace(block, `\`\`\`\n$ freezeframe ${line}\n${said}\`\`\``);
     if (!process.env.UPDATE_SNAPSHOT) assert.equal(shape(shown), shape(said), `freezeframe ${line}`);
   }
   if (process.env.UPDATE_SNAPSHOT) writeFileSync(PAGE, updated);
+});
+
+it('docs/cli.md has the actions that each command asks AWS for', () => {
+  let updated = page;
+  for (const [row, name = '', actions] of page.matchAll(/^\| `(\w+)` \| (.*) \|$/gm)) {
+    const asked = [...(asks.get(name) ?? [])]
+      .sort()
+      .map((action) => `\`${action}\``)
+      .join(', ');
+    updated = updated.replace(row, `| \`${name}\` | ${asked} |`);
+    if (!process.env.UPDATE_SNAPSHOT) assert.equal(actions, asked, name);
+  }
+  if (process.env.UPDATE_SNAPSHOT)
+    writeFileSync(PAGE, readFileSync(PAGE, 'utf8').replace(tableOf(page), tableOf(updated)));
+  const needs = [...page.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  assert.deepEqual(
+    needs.sort(),
+    COMMANDS.map(({ name }) => name)
+      .filter((name) => name !== 'completion')
+      .sort(),
+  );
 });
 
 it('docs/cli.md has every exit code, and every command', () => {
@@ -54,3 +85,5 @@ const shape = (text: string): string =>
     .replaceAll(/[█░]+/g, '█')
     .replaceAll(/ +/g, ' ')
     .replaceAll(/ $/gm, '');
+
+const tableOf = (text: string): string => /^\| Command \| Actions[\s\S]*?\n\n/m.exec(text)?.[0] ?? '';
