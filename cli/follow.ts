@@ -1,7 +1,9 @@
 /** Follows executions to their end, by their history. */
+import { isPassing } from '../lambdas/shared/aws-errors.ts';
+import { ThrottledError } from '../lambdas/shared/errors.ts';
 import { historyOf } from '../lambdas/shared/sfn.ts';
 import { consoleLink, type Described, type Desk } from './desk.ts';
-import { type Step, settledSteps, stepsOf } from './steps.ts';
+import { type Course, type Step, settledSteps, stepsOf } from './steps.ts';
 import type { Terminal } from './terminal.ts';
 import { seconds } from './words.ts';
 
@@ -53,9 +55,17 @@ interface Onlooker {
 const followOne = async (started: Started, desk: Desk, onlooker: Onlooker): Promise<Ended> => {
   const { clock } = desk;
   let told = 0;
+  let misses = 0;
   for (let look = 0; ; look += 1) {
-    const described = await desk.describe(started.arn);
-    const course = await stepsOf(historyOf(desk.sfn)(started.arn));
+    const seen = await lookAt(started.arn, desk);
+    if (seen === undefined) {
+      misses += 1;
+      if (misses === MOST_MISSES) throw new ThrottledError(`Step Functions has not told of ${started.arn} for a while`);
+      await clock.sleep(pauseAfter(look));
+      continue;
+    }
+    misses = 0;
+    const { described, course } = seen;
     const { steps, current } = course;
     const settled = settledSteps(course);
     for (const step of settled.slice(told)) onlooker.done(step);
@@ -66,6 +76,19 @@ const followOne = async (started: Started, desk: Desk, onlooker: Onlooker): Prom
     }
     if (current) onlooker.underway(`${current.state}  ${seconds(Math.max(0, clock.now() - current.since))}`);
     await clock.sleep(pauseAfter(look));
+  }
+};
+
+/** So many looks in a row may go wrong before the looking ends. */
+const MOST_MISSES = 10;
+
+/** Undefined where another look is worth it: throttled, no answer, or an execution so young that it does not show yet. */
+const lookAt = async (arn: string, desk: Desk): Promise<{ described: Described; course: Course } | undefined> => {
+  try {
+    return { described: await desk.describe(arn), course: await stepsOf(historyOf(desk.sfn)(arn)) };
+  } catch (error) {
+    if (isPassing(error) || (error as Error).name === 'ExecutionDoesNotExist') return undefined;
+    throw error;
   }
 };
 

@@ -11,7 +11,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.done);
 });
 process.once('SIGINT', () => {
-  terminal.interrupted();
+  terminal.leave();
   process.exit(EXIT.interrupted);
 });
 

@@ -3,6 +3,7 @@ import { GRADES, UNPROVEN } from '../lambdas/shared/names.ts';
 import { instanceIdOf } from './backup.ts';
 import { catalogueOf, everySnapshot, type ListedSet } from './catalogue.ts';
 import type { Command } from './command.ts';
+import { UsageError } from './failures.ts';
 import { table } from './table.ts';
 import { type Paint, paintFor } from './terminal.ts';
 import { count, duration, moment, seconds } from './words.ts';
@@ -25,6 +26,8 @@ export const list: Command = {
   ],
   run: async ({ arguments: [instance], options, desk, terminal }) => {
     const [policy, grade, limit] = [options.text('policy'), options.text('grade'), options.text('limit')];
+    if (limit !== undefined && !/^[1-9]\d*$/.test(limit))
+      throw new UsageError(`--limit is ${limit}; it may be 1 or more`);
     const snapshots = instance
       ? await snapshotsOfInstance(desk.ec2)(instanceIdOf(instance))
       : await everySnapshot(desk.ec2);

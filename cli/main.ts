@@ -112,7 +112,7 @@ const checkChoices = (command: Command, options: Options): void => {
 
 const told = (error: unknown, command: string, terminal: Terminal, asJson: boolean): Exit => {
   const { name, message, exit } = failureOf(error);
-  terminal.settle();
+  terminal.leave();
   if (asJson) terminal.print(JSON.stringify({ error: { name, message, exit } }, null, 2));
   const paint = paintFor(terminal.err);
   terminal.err.write(`${paint.bad(`freezeframe ${command}:`)} ${message}\n`);

@@ -4,6 +4,7 @@ import { PRUNE } from '../lambdas/shared/names.ts';
 import { clientIn, isHome, isOurs, placeName, placeOf } from '../lambdas/shared/places.ts';
 import type { Decision } from '../lambdas/shared/retention.ts';
 import type { LiveSet } from '../lambdas/shared/sets.ts';
+import { instanceIdOf } from './backup.ts';
 import { everySnapshot } from './catalogue.ts';
 import type { Command } from './command.ts';
 import { retentionIn } from './deployment.ts';
@@ -35,6 +36,7 @@ export const prune: Command = {
         'prune only looks: say --dry-run. Freezeframe-Prune deletes by itself every day; aws stepfunctions start-execution starts it at once',
       );
     }
+    if (instance !== undefined) instanceIdOf(instance);
     const { policies, home, destinations } = retentionIn(await desk.definition(PRUNE));
     const living = livingInstances(desk.ec2);
     const found: (Decision<LiveSet> & { region: string })[] = [];

@@ -107,10 +107,11 @@ export class Terminal {
     this.#goesOn = text;
   }
 
-  interrupted(): void {
+  /** Says it, where something does, and ends what is under way here. */
+  leave(): void {
     const text = this.#goesOn;
     this.settle();
-    this.err.write(text ? `\n${text}\n` : '\n');
+    if (text) this.err.write(`\n${text}\n`);
   }
 
   #draw(): void {

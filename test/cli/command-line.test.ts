@@ -51,6 +51,8 @@ describe('freezeframe', () => {
     [['show', 'a', 'b'], /b is more than show takes/],
     [['list', '--grade', 'good'], /--grade is good; it may be crash, filesystem, application, unproven/],
     [['list', '--color'], /Unknown option '--color'; see freezeframe list --help/],
+    [['list', '--limit', 'all'], /--limit is all; it may be 1 or more/],
+    [['prune', 'web-1', '--dry-run'], /web-1 is no instance id/],
     [['completion', 'tcsh'], /<shell> is tcsh; it may be bash, zsh, fish/],
     [['backup', 'web-1'], /web-1 is no instance id/],
   ] as const) {

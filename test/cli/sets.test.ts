@@ -97,6 +97,37 @@ describe('backup', () => {
     );
   });
 
+  it('looks again where Step Functions does not tell of the run yet, throttles, or does not answer', async () => {
+    const server = account.launch();
+    const faults = [
+      { action: 'DescribeExecution', nth: [1, 2], fault: { kind: 'error', code: 'ExecutionDoesNotExist' } },
+      { action: 'GetExecutionHistory', nth: [3, 4, 5, 6, 7, 8], fault: { kind: 'error', code: 'ThrottlingException' } },
+      { action: 'DescribeExecution', nth: 5, fault: { kind: 'lostAnswer' } },
+    ] as const;
+    const over = faults.map((fault) => account.world.faults.add(fault));
+    const said = await operator(`backup ${server.id} --json`);
+    for (const end of over) end();
+    assert.equal(said.exit, 0, said.err);
+    assert.equal(said.json.runs[0].status, 'SUCCEEDED');
+  });
+
+  it('says where the run goes on when the looking must end', async () => {
+    const server = account.launch();
+    const over = account.world.faults.add({
+      action: 'DescribeExecution',
+      fault: { kind: 'error', code: 'ExpiredTokenException' },
+    });
+    const { exit, err, out } = await operator(`backup ${server.id}`);
+    over();
+    assert.equal(exit, 3);
+    assert.match(err, /Nobody looks on any more; in AWS it goes on:\nhttps:.*Freezeframe-Backup/);
+    const [, name] = /Freezeframe-Backup:(\S+)/.exec(out) ?? [];
+    assert.equal(
+      (await account.stepFunctions.executions.find((each) => each.name === name)?.ended)?.status,
+      'SUCCEEDED',
+    );
+  });
+
   it('starts without looking on where that is asked', async () => {
     const server = account.launch();
     const { exit, json } = await operator(`backup ${server.id} --no-wait --json`);
