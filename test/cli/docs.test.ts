@@ -5,15 +5,22 @@ import { after, before, it } from 'node:test';
 import { COMMANDS } from '../../cli/commands.ts';
 import { EXIT } from '../../cli/failures.ts';
 import { healthOf } from '../support/health.ts';
-import { ModelAccount } from '../support/model-account.ts';
+import { ModelAccount, stackOf } from '../support/model-account.ts';
 import { freezeframe, OPERATOR } from '../support/operator.ts';
 
 const PAGE = new URL('../../docs/cli.md', import.meta.url);
 const page = readFileSync(PAGE, 'utf8');
 
+/** The plan of the page's account. */
+const POLICIES = {
+  nightly: { schedule: 'cron(0 3 * * ? *)', retain: { last: 3, weekly: 4 } },
+  weekly: { schedule: 'cron(0 5 ? * SUN *)', grade: 'crash', retain: { last: 4 } },
+};
+
 let account: ModelAccount;
 before(async () => {
   account = await ModelAccount.open({
+    stack: await stackOf({ policies: POLICIES }),
     latency: { commandStartMs: 450, commandResultMs: 350, createSnapshotsMs: 1_100, snapshotCompletionMs: 90_000 },
   });
   healthOf(account);
@@ -21,7 +28,7 @@ before(async () => {
   first.host.trouble.freezeMs = 600;
   const second = account.launch({ mode: 'fs-freeze' });
   for (const app of second.host.topology.apps) Object.assign(app, { ready: false, problem: 'Access denied for root' });
-  account.launch({ policy: 'loose' }).host.online = false;
+  account.launch({ policy: 'weekly' }).host.online = false;
 });
 after(() => account.close());
 
