@@ -1,13 +1,13 @@
-import { Duration, Stack, Validations } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
-import * as sqs from 'aws-cdk-lib/aws-sqs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { COPY, COPY_STATES, METRICS } from '../lambdas/shared/names.ts';
 import type { Alarms } from './alarms.ts';
 import { CopySteps } from './copy-steps.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { type Destination, placeId } from './destinations.ts';
 import type { Plan } from './plan.ts';
 import { plannedPlace } from './planned-place.ts';
@@ -85,15 +85,7 @@ export class Copy extends Construct {
   }
 
   private everyFewMinutes(destinations: readonly Destination[], alarms: Alarms): void {
-    const deadLetters = new sqs.Queue(this, 'DeadLetters', {
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    Validations.of(deadLetters).acknowledge(
-      { id: 'AwsSolutions-SQS3', reason: 'It is the dead letter queue.' },
-      { id: 'Serverless-SQSRedrivePolicy', reason: 'It is the dead letter queue.' },
-    );
+    const deadLetters = new DeadLetters(this);
     for (const { region, account } of destinations) {
       new events.Rule(this, `To-${placeId({ region, account })}`, {
         description: `Freezeframe: copies to ${region}${account ? ` of account ${account}` : ''}`,

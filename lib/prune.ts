@@ -1,11 +1,11 @@
-import { Duration, Stack, Validations } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
-import * as sqs from 'aws-cdk-lib/aws-sqs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { PRUNE, PRUNE_STATES } from '../lambdas/shared/names.ts';
 import type { Alarms } from './alarms.ts';
+import { DeadLetters } from './dead-letters.ts';
 import type { Destination } from './destinations.ts';
 import type { Plan } from './plan.ts';
 import { plannedPlace } from './planned-place.ts';
@@ -80,16 +80,8 @@ export class Prune extends Construct {
     });
   }
 
-  private everyDay(): sqs.Queue {
-    const deadLetters = new sqs.Queue(this, 'DeadLetters', {
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    Validations.of(deadLetters).acknowledge(
-      { id: 'AwsSolutions-SQS3', reason: 'It is the dead letter queue.' },
-      { id: 'Serverless-SQSRedrivePolicy', reason: 'It is the dead letter queue.' },
-    );
+  private everyDay(): DeadLetters {
+    const deadLetters = new DeadLetters(this);
     new events.Rule(this, 'EveryDay', {
       description: 'Freezeframe: lets go of the sets that no policy keeps',
       schedule: events.Schedule.rate(Duration.days(1)),

@@ -1,12 +1,12 @@
-import { Duration, Stack, Validations } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as scheduler from 'aws-cdk-lib/aws-scheduler';
-import * as sqs from 'aws-cdk-lib/aws-sqs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import * as tasks from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import { Construct } from 'constructs';
 import { FIRING } from '../lambdas/shared/names.ts';
 import type { Alarms } from './alarms.ts';
+import { DeadLetters } from './dead-letters.ts';
 import type { Plan } from './plan.ts';
 import { acknowledgeMachine, loggedIn } from './workflow-parts.ts';
 
@@ -22,20 +22,12 @@ export interface SchedulesProps {
  */
 export class Schedules extends Construct {
   /** What could not be delivered; a message in it is an alarm. */
-  readonly deadLetters: sqs.Queue;
+  readonly deadLetters: DeadLetters;
 
   constructor(scope: Construct, id: string, { plan, fleet, alarms }: SchedulesProps) {
     super(scope, id);
     const firing = this.firing(fleet);
-    this.deadLetters = new sqs.Queue(this, 'DeadLetters', {
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    Validations.of(this.deadLetters).acknowledge(
-      { id: 'AwsSolutions-SQS3', reason: 'It is the dead letter queue.' },
-      { id: 'Serverless-SQSRedrivePolicy', reason: 'It is the dead letter queue.' },
-    );
+    this.deadLetters = new DeadLetters(this);
 
     const role = new iam.Role(this, 'Role', {
       assumedBy: new iam.ServicePrincipal('scheduler.amazonaws.com', {

@@ -1,11 +1,11 @@
 import { Duration, Validations } from 'aws-cdk-lib';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
-import * as sqs from 'aws-cdk-lib/aws-sqs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { RESCUE_STATES, THAW_RESCUE } from '../lambdas/shared/names.ts';
 import type { Alarms } from './alarms.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { mayReadHistory, mayStart } from './permissions.ts';
 import { UNTIL_THAWED } from './retries.ts';
 import { StepFunction } from './step-function.ts';
@@ -31,15 +31,7 @@ export class ThawRescue extends Construct {
     const { backup, alarms } = props;
     this.stateMachine = this.machine(props);
 
-    const deadLetters = new sqs.Queue(this, 'DeadLetters', {
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    Validations.of(deadLetters).acknowledge(
-      { id: 'AwsSolutions-SQS3', reason: 'It is the dead letter queue.' },
-      { id: 'Serverless-SQSRedrivePolicy', reason: 'It is the dead letter queue.' },
-    );
+    const deadLetters = new DeadLetters(this);
 
     new events.Rule(this, 'RunEndedRed', {
       description: 'Freezeframe: a backup failed, timed out or was stopped; its host may have to be thawed',
