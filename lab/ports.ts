@@ -34,8 +34,16 @@ export interface Agent {
 
 /** What instances run on, where the lab can launch any. */
 export interface Machines {
-  /** Resolves with the agent when it has started. The root volume is made and attached here. */
-  start(launch: { instanceId: string; rootVolumeId: string }): Promise<Agent>;
+  /**
+   * Resolves with the agent when it has started. The root volume is made and attached here, of `rootImage` where the
+   * instance boots from a snapshot; `dataVolumes` are there and are attached before it boots.
+   */
+  start(launch: {
+    instanceId: string;
+    rootVolumeId: string;
+    rootImage?: string | undefined;
+    dataVolumes: readonly string[];
+  }): Promise<Agent>;
   /** Its disks are free when this resolves, its root volume gone. */
   stop(instanceId: string): Promise<void>;
 }

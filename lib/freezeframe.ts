@@ -55,7 +55,7 @@ export class Freezeframe extends Construct {
       alarms,
     });
     this.restore = new RestoreWorkflow(this, 'Restore', {
-      steps: new RestoreSteps(this, 'RestoreSteps', { documents: this.documents }),
+      steps: new RestoreSteps(this, 'RestoreSteps', { documents: this.documents, roles: plan.restore.roles }),
       receipts: this.receipts,
       alarms,
     });

@@ -17,6 +17,9 @@ export const FUNCTIONS = {
   discard: { timeoutSeconds: 120 },
   'find-set': { timeoutSeconds: 60 },
   'plan-restore': { timeoutSeconds: 60 },
+  // Waits for the boot.
+  'launch-instance': { timeoutSeconds: 780 },
+  'terminate-instance': { timeoutSeconds: 660 },
   'hold-set': { timeoutSeconds: 60 },
   'create-volumes': { timeoutSeconds: 360 },
   'attach-volumes': { timeoutSeconds: 240 },

@@ -8,7 +8,7 @@ import {
   DEVICES_TAGS,
   FLEETS_PREFIX,
   IN_COPY,
-  IN_USE,
+  IN_RESTORE,
   RESTORE_TAGS,
   SET_TAGS,
   SWAP_TAGS,
@@ -194,7 +194,7 @@ export function mayHoldSets(step: StepFunction): void {
     resources: [snapshotArn(step)],
     conditions: {
       StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
-      'ForAllValues:StringLike': { 'aws:TagKeys': `${IN_USE}*` },
+      'ForAllValues:StringLike': { 'aws:TagKeys': `${IN_RESTORE}*` },
       Null: { 'aws:TagKeys': 'false' },
     },
     because: OUR_SNAPSHOTS,
@@ -316,6 +316,76 @@ export function mayMakeVolumes(step: StepFunction): void {
   mayUseKeysOfVolumes(step);
 }
 
+/** What a launch makes: each bears the tag of its restore from the request on. */
+const LAUNCHED = ['instance', 'volume'] as const;
+const OUR_LAUNCHES =
+  'What a restore launches comes and goes; the condition on the tag of its restore tells it from all else.';
+
+/** Launch instances of restores, with these roles and no others, from images of theirs or those of a launch template. */
+export function mayLaunch(step: StepFunction, roles: readonly string[]): void {
+  const ofRestore = { StringLike: { [`aws:RequestTag/${RESTORE_TAGS.restore}`]: PRESENT } };
+  step.may({
+    actions: ['ec2:RunInstances'],
+    resources: LAUNCHED.map((resource) => ec2Arn(step, resource)),
+    conditions: ofRestore,
+    because: OUR_LAUNCHES,
+  });
+  step.may({
+    actions: ['ec2:RunInstances'],
+    resources: [
+      ...(['network-interface', 'subnet', 'security-group', 'key-pair', 'launch-template'] as const).map((resource) =>
+        ec2Arn(step, resource),
+      ),
+      imageArn(step),
+    ],
+    because: 'The launch template says which; who writes templates and who starts restores are for the account to say.',
+  });
+  step.may({
+    actions: ['ec2:RunInstances', 'ec2:RegisterImage'],
+    resources: [snapshotArn(step)],
+    conditions: { StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT } },
+    because: OUR_SNAPSHOTS,
+  });
+  step.may({
+    actions: ['ec2:RegisterImage'],
+    resources: [imageArn(step)],
+    conditions: ofRestore,
+    because: OUR_LAUNCHES,
+  });
+  step.may({
+    actions: ['ec2:CreateTags'],
+    resources: [...LAUNCHED.map((resource) => ec2Arn(step, resource)), imageArn(step)],
+    conditions: { StringEquals: { 'ec2:CreateAction': ['RunInstances', 'RegisterImage'] } },
+    because: OUR_LAUNCHES,
+  });
+  step.may({
+    actions: ['iam:PassRole'],
+    resources: [...roles],
+    conditions: { StringEquals: { 'iam:PassedToService': `ec2.${Stack.of(step).urlSuffix}` } },
+  });
+  mayUseKeysOfVolumes(step);
+}
+
+/** End what restores have launched. */
+export function mayEndLaunches(step: StepFunction): void {
+  step.may({
+    actions: ['ec2:TerminateInstances', 'ec2:DeregisterImage'],
+    resources: [ec2Arn(step, 'instance'), imageArn(step)],
+    conditions: { StringLike: { [`aws:ResourceTag/${RESTORE_TAGS.restore}`]: PRESENT } },
+    because: OUR_LAUNCHES,
+  });
+}
+
+/** Run documents on instances that restores have launched: they bear no policy, or they would be backed up. */
+export function maySendToLaunched(step: StepFunction): void {
+  step.may({
+    actions: ['ssm:SendCommand'],
+    resources: [ec2Arn(step, 'instance')],
+    conditions: { StringLike: { [`ssm:resourceTag/${RESTORE_TAGS.restore}`]: PRESENT } },
+    because: OUR_LAUNCHES,
+  });
+}
+
 /** Attach volumes of a restore to instances that bear the policy tag. */
 export function mayAttachVolumes(step: StepFunction): void {
   mayMoveVolumes(step, 'ec2:AttachVolume');
@@ -363,12 +433,17 @@ function mayMoveVolumes(
     conditions: { StringLike: { [`aws:ResourceTag/${tag}`]: PRESENT } },
     because: OUR_VOLUMES,
   });
-  step.may({
-    actions: [action],
-    resources: [ec2Arn(step, 'instance')],
-    conditions: { StringLike: { [`aws:ResourceTag/${USER_TAGS.policy}`]: PRESENT } },
-    because: TAGGED_INSTANCES,
-  });
+  for (const [key, because] of [
+    [USER_TAGS.policy, TAGGED_INSTANCES],
+    [RESTORE_TAGS.restore, OUR_LAUNCHES],
+  ] as const) {
+    step.may({
+      actions: [action],
+      resources: [ec2Arn(step, 'instance')],
+      conditions: { StringLike: { [`aws:ResourceTag/${key}`]: PRESENT } },
+      because,
+    });
+  }
 }
 
 function mayUseKeysOfVolumes(step: StepFunction): void {
@@ -449,7 +524,16 @@ export const executionsArn = (machine: sfn.StateMachine): string =>
 const documentArn = (document: ssm.CfnDocument): string =>
   Stack.of(document).formatArn({ service: 'ssm', resource: 'document', resourceName: document.ref });
 
-const ec2Arn = (scope: Construct, resource: 'instance' | 'volume'): string =>
+type Ec2Resource =
+  | 'instance'
+  | 'volume'
+  | 'network-interface'
+  | 'subnet'
+  | 'security-group'
+  | 'key-pair'
+  | 'launch-template';
+
+const ec2Arn = (scope: Construct, resource: Ec2Resource): string =>
   Stack.of(scope).formatArn({ service: 'ec2', resource, resourceName: '*' });
 
 /** The ARN of a snapshot names no account. */
@@ -461,3 +545,7 @@ const snapshotArn = (scope: Construct, region?: string): string =>
     resource: 'snapshot',
     resourceName: '*',
   });
+
+/** The ARN of an image names no account. */
+const imageArn = (scope: Construct): string =>
+  Stack.of(scope).formatArn({ service: 'ec2', account: '', resource: 'image', resourceName: '*' });

@@ -69,6 +69,7 @@ const Lock = block('a lock: { "mode": "governance", "days": 7 }', {
   days: wholeNumber('a whole number of days from 1 to 36500', 1, 36_500),
 });
 
+const A_ROLE = 'the ARN of a role such as arn:aws:iam::111122223333:role/app';
 const AN_ACCOUNT = 'an account id of 12 digits, as a string';
 const A_KEY = 'the ARN of a KMS key (or of its alias) in the Region of the copy';
 
@@ -149,6 +150,16 @@ const Plan = block('a plan in the context of cdk.json: { "policies": { "nightly"
   pacing: block('pacing: { "snapshotsPerSecond": 4.9, "burst": 25 }', {
     snapshotsPerSecond: number('a number from 0.1 to 1000', 0.1, 1_000).default(4.9),
     burst: wholeNumber('a whole number from 1 to 1000', 1, 1_000).default(25),
+  }).prefault({}),
+  /** What a restore may do beyond restoring to instances that are there. */
+  restore: block('what restores may do: { "roles": ["arn:aws:iam::111122223333:role/app"] }', {
+    /** Roles that instances which a restore launches may have. Without any it launches none. */
+    roles: z
+      .array(
+        z.string(A_ROLE).regex(/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/, A_ROLE),
+        'a list of roles by their ARN',
+      )
+      .default([]),
   }).prefault({}),
   /** Who is told of runs that missed their grade. */
   notify: z.email(AN_EMAIL).optional(),

@@ -43,6 +43,10 @@ export class RestoreWorkflow extends Construct {
     const holdSet = this.onSet(steps, 'hold', RESTORE_STATES.holdSet).addRetry(THROTTLED);
 
     // From here on there is something to take away. Each step may be repeated: it goes on where it was.
+    const isLaunch = new sfn.Choice(this, 'Launch an instance?');
+    // Its output is the restore once more, now with the instance.
+    const launchInstance = stepTask(this, RESTORE_STATES.launchInstance, steps.launchInstance).addRetry(THROTTLED);
+    const bootsFromSet = new sfn.Choice(this, 'From the root of the set?');
     const createVolumes = stepTask(this, RESTORE_STATES.createVolumes, steps.createVolumes, {
       resultPath: '$.created',
     }).addRetry(THROTTLED);
@@ -61,6 +65,8 @@ export class RestoreWorkflow extends Construct {
     const swapVolumes = this.onVolumes(steps, 'swap', RESTORE_STATES.swapVolumes, '$.attached').addRetry(THROTTLED);
     const occupy = this.onHost(steps, 'occupy', RESTORE_STATES.occupy, '$.mounted');
 
+    const settle = this.onHost(steps, 'settle', RESTORE_STATES.settle, '$.mounted');
+
     const letGoOfSet = this.onSet(steps, 'letGo', RESTORE_STATES.letGoOfSet).addRetry({ ...HARMLESS, maxAttempts: 3 });
     const hasFailed = new sfn.Choice(this, 'Was it restored?');
     const complete = new sfn.Succeed(this, 'Restored');
@@ -72,35 +78,49 @@ export class RestoreWorkflow extends Construct {
 
     // What was made is kept only when that was asked for by name.
     const keep = new sfn.Choice(this, 'Keep what was made?');
+    const hasInstance = new sfn.Choice(this, 'On an instance of its own?');
+    const terminateInstance = stepTask(this, RESTORE_STATES.terminateInstance, steps.terminateInstance, {
+      resultPath: sfn.JsonPath.DISCARD,
+    }).addRetry({ ...HARMLESS, maxAttempts: 3 });
     const releaseHost = this.onHost(steps, 'release', RESTORE_STATES.releaseHost);
     const removeVolumes = stepTask(this, RESTORE_STATES.removeVolumes, steps.removeVolumes, {
       resultPath: sfn.JsonPath.DISCARD,
     }).addRetry({ ...HARMLESS, maxAttempts: 3 });
 
     const failed = new sfn.Fail(this, 'Restore failed', { errorPath: '$.error.Error', causePath: '$.error.Cause' });
-    const volumesLeft = this.failedTwice('Volumes are left', '$.removeError');
+    const somethingLeft = this.failedTwice('Something is left', '$.removeError');
     const originalsNotBack = this.failedTwice('Originals are not back', '$.backError');
 
     // The flow.
-    findSet.next(readEvidence).next(planRestore).next(holdSet).next(createVolumes).next(prepareHost).next(isSwap);
+    findSet.next(readEvidence).next(planRestore).next(holdSet).next(isLaunch);
+    isLaunch.when(sfn.Condition.isNull('$.launch'), createVolumes).otherwise(launchInstance);
+    launchInstance.next(bootsFromSet);
+    // Then its volumes came with it, and the host has mounted what needs no merging of LVM snapshots.
+    bootsFromSet.when(sfn.Condition.isNull('$.launch.rootDevice'), createVolumes).otherwise(settle);
+    settle.next(letGoOfSet);
+    createVolumes.next(prepareHost).next(isSwap);
     isSwap.when(sfn.Condition.isNull('$.originals'), attachVolumes).otherwise(vacate);
     attachVolumes.next(mount).next(letGoOfSet);
     vacate.next(swapVolumes).next(occupy).next(letGoOfSet);
     letGoOfSet.next(hasFailed);
     hasFailed.when(sfn.Condition.isPresent('$.error'), failed).otherwise(complete);
 
-    for (const state of [holdSet, createVolumes, prepareHost, attachVolumes, mount]) caughtBy(keep, '$.error', state);
+    for (const state of [holdSet, launchInstance, settle, createVolumes, prepareHost, attachVolumes, mount]) {
+      caughtBy(keep, '$.error', state);
+    }
     for (const state of [vacate, swapVolumes, occupy]) caughtBy(vacateCopies, '$.error', state);
     vacateCopies.next(swapBack).next(occupyOriginals).next(keep);
     // EC2 says whether a volume is in use, when the host can't.
     caughtBy(swapBack, '$.vacateError', vacateCopies);
     for (const state of [swapBack, occupyOriginals]) caughtBy(originalsNotBack, '$.backError', state);
-    keep.when(sfn.Condition.booleanEquals('$.keepOnFailure', true), letGoOfSet).otherwise(releaseHost);
+    keep.when(sfn.Condition.booleanEquals('$.keepOnFailure', true), letGoOfSet).otherwise(hasInstance);
+    hasInstance.when(sfn.Condition.isNull('$.launch'), releaseHost).otherwise(terminateInstance);
+    terminateInstance.next(removeVolumes);
 
     // A host that can't be asked any more holds up nobody: EC2 says whether a volume is in use.
     releaseHost.next(removeVolumes).next(letGoOfSet);
     caughtBy(removeVolumes, '$.releaseError', releaseHost);
-    caughtBy(volumesLeft, '$.removeError', removeVolumes);
+    for (const state of [terminateInstance, removeVolumes]) caughtBy(somethingLeft, '$.removeError', state);
     // The hold ends by itself.
     caughtBy(hasFailed, '$.holdError', letGoOfSet);
 

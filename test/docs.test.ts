@@ -398,8 +398,8 @@ function planKeys(): string[] {
   const keys = keysOf({}, (part) => part).flatMap((key) =>
     key === 'policies'
       ? keysOf({}, (part) => ({ policies: { nightly: part } })).map((each) => `${policy}.${each}`)
-      : key === 'pacing'
-        ? keysOf({}, (part) => ({ pacing: part })).map((each) => `${key}.${each}`)
+      : ['pacing', 'restore'].includes(key)
+        ? keysOf({}, (part) => ({ [key]: part })).map((each) => `${key}.${each}`)
         : [key],
   );
   return keys.flatMap((key) => {
@@ -414,7 +414,10 @@ function planKeys(): string[] {
 
 /** The keys that a part of a plan uses. */
 function leavesOf(value: unknown, path: string): string[] {
-  if (Array.isArray(value)) return value.flatMap((each) => leavesOf(each, `${path}[]`));
+  if (Array.isArray(value) && typeof value[0] === 'object') {
+    return value.flatMap((each) => leavesOf(each, `${path}[]`));
+  }
+  if (Array.isArray(value)) return [path];
   if (typeof value !== 'object' || value === null) return [path];
   return Object.entries(value).flatMap(([key, each]) => leavesOf(each, `${path}.${key}`));
 }

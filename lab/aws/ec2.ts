@@ -1,8 +1,6 @@
 import type {
   CreateTagsCommandInput,
   DeleteTagsCommandInput,
-  DescribeImagesCommandInput,
-  DescribeImagesCommandOutput,
   DescribeInstancesCommandInput,
   DescribeInstancesCommandOutput,
   Instance as InstanceAnswer,
@@ -49,7 +47,6 @@ export class Ec2 {
       ...this.copies.operations,
       ...this.launches.operations,
       ...this.tiers.operations,
-      DescribeImages: (input) => this.#describeImages(input),
     };
   }
 
@@ -122,18 +119,6 @@ export class Ec2 {
         },
       })),
       Tags: tagList(instance.tags),
-    };
-  }
-
-  /** Images are only what snapshots are in use by. */
-  #describeImages(input: DescribeImagesCommandInput): Partial<DescribeImagesCommandOutput> {
-    const used = [...this.snapshots.all.values()].filter(({ inUseBy, deleted }) => inUseBy && !deleted);
-    const found = filtered(used, input.Filters, { 'block-device-mapping.snapshot-id': ({ id }) => [id] });
-    return {
-      Images: found.map(({ id, inUseBy }) => ({
-        ImageId: inUseBy as string,
-        BlockDeviceMappings: [{ Ebs: { SnapshotId: id } }],
-      })),
     };
   }
 

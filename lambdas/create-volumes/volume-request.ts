@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { CreateVolumeRequest, VolumeType } from '@aws-sdk/client-ec2';
+import type { CreateVolumeRequest } from '@aws-sdk/client-ec2';
 import { RESTORE_TAGS, USER_TAGS } from '../shared/names.ts';
 import type { Restore } from '../shared/restore-contracts.ts';
+import { performanceOf, typeOf } from '../shared/volume-performance.ts';
 
 /** Most tags that a resource can bear. */
 const MOST_TAGS = 50;
@@ -25,7 +26,7 @@ export const volumeRequest = (
   return {
     SnapshotId: snapshotId,
     AvailabilityZone: zone,
-    VolumeType: (spec?.type ?? 'gp3') as VolumeType,
+    VolumeType: typeOf(spec),
     ...performanceOf(spec),
     // An encrypted snapshot makes an encrypted volume; the key is named only where the original's was another than EBS's.
     ...(spec?.encrypted && spec.kmsKeyId ? { Encrypted: true, KmsKeyId: spec.kmsKeyId } : {}),
@@ -37,14 +38,5 @@ export const volumeRequest = (
         Tags: [...theirs, ...Object.entries(ours)].map(([Key, Value]) => ({ Key, Value })),
       },
     ],
-  };
-};
-
-/** Which of a volume's numbers a request may name depends on its type. */
-const performanceOf = (spec: Restore['volumes'][number]['spec']): Pick<CreateVolumeRequest, 'Iops' | 'Throughput'> => {
-  const mayHaveIops = ['gp3', 'io1', 'io2'].includes(spec?.type ?? '');
-  return {
-    ...(mayHaveIops && spec?.iops ? { Iops: spec.iops } : {}),
-    ...(spec?.type === 'gp3' && spec.throughput ? { Throughput: spec.throughput } : {}),
   };
 };

@@ -1,7 +1,7 @@
 import { HOLD_MS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
 import { SetIncompleteError } from '../shared/errors.ts';
-import { IN_USE, SET_TAGS } from '../shared/names.ts';
+import { IN_RESTORE, SET_TAGS } from '../shared/names.ts';
 import type { HoldSetInput } from '../shared/restore-contracts.ts';
 
 export interface Snapshots {
@@ -16,7 +16,7 @@ export interface Snapshots {
  * off, since its execution was stopped, ends by itself.
  */
 export const holdSet = async ({ act, restore }: HoldSetInput, snapshots: Snapshots, clock: Clock): Promise<void> => {
-  const key = `${IN_USE}${restore.restore}`;
+  const key = `${IN_RESTORE}${restore.restore}`;
   const ids = restore.set.snapshotIds;
   const seen = await snapshots.ofIds(ids);
   const there = seen.map(({ snapshotId }) => snapshotId);

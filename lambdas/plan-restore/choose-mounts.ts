@@ -7,21 +7,22 @@ type Filesystem = RestoreEvidence['topology']['filesystems'][number];
 export const mountsWanted = (
   evidence: RestoreEvidence,
   wanted: readonly string[] | undefined,
-  besideOriginal: boolean,
+  /** `beside`: the original is on the same host. `none`: there may be none. */
+  { beside, none = false }: { beside: boolean; none?: boolean },
 ): Filesystem[] => {
   const there = evidence.topology.filesystems.filter((fs) => !lackOf(evidence, fs));
   const root = evidence.volumes.find((volume) => volume.root)?.volumeId;
   const chosen = wanted
     ? wanted.map((mount) => named(evidence, mount))
     : there.filter((fs) => !volumesOf(evidence, fs.disks).includes(root));
-  if (chosen.length === 0) {
+  if (chosen.length === 0 && !none) {
     throw new NotInSetError(
       `set ${evidence.run} has no file system beside those on the root volume; name what is to be mounted in "mounts": ${list(there)}`,
     );
   }
   // Its tools and the kernel tell members of a btrfs by its uuid alone, and would mix up copy and original.
   const btrfs = chosen.filter(({ type }) => type === 'btrfs');
-  if (btrfs.length > 0 && besideOriginal) {
+  if (btrfs.length > 0 && beside) {
     throw new NotBesideOriginalError(
       `${list(btrfs)} is btrfs, whose copy must never be attached beside its original; give another instance as "target"`,
     );

@@ -16,6 +16,7 @@ import {
   type PlanRestoreInput,
   type Restore,
   RestoreEvidence,
+  type RestoreWish,
 } from '../shared/restore-contracts.ts';
 import { mountsOn, mountsWanted, volumesUnder } from './choose-mounts.ts';
 import { originalsOf } from './choose-originals.ts';
@@ -39,28 +40,24 @@ export interface World {
 /** Decides what is made, where it goes and what is mounted; refuses what could not become a whole restore. No effects. */
 export const planRestore = async (input: PlanRestoreInput, world: World): Promise<Restore> => {
   const { restore, wish, set } = input;
+  refuseContradictions(wish);
   const evidence = read(input);
-  const instanceId = wish.target ?? wish.instanceId;
-  if (wish.swap && instanceId !== wish.instanceId) {
-    throw new BadInputError(
-      `swap puts the volumes of ${wish.instanceId} into their own place and can't go to the target ${instanceId}; leave one of the two out`,
+  const root = evidence.volumes.find((volume) => volume.root);
+  if (wish.launch?.root === 'set' && !root) {
+    throw new NotInSetError(
+      `set ${set.id} has no root volume of ${wish.instanceId}; launch with the root of the template`,
     );
   }
 
   // What is mounted, and the volumes that it takes
-  const wanted = mountsWanted(evidence, wish.mounts, !wish.swap && instanceId === evidence.instance);
-  const volumeIds = volumesUnder(evidence, wanted);
-  const mounts = wish.swap ? mountsOn(evidence, volumeIds) : wanted;
+  const bootsFromSet = wish.launch?.root === 'set' ? root : undefined;
+  const instanceId = wish.launch ? '' : (wish.target ?? wish.instanceId);
+  const { mounts, volumeIds } = wholeOf(evidence, wish, bootsFromSet?.volumeId, instanceId);
 
   // Where it goes
-  const [instance, agent, document] = await Promise.all([
-    world.instance(instanceId),
-    world.agent(instanceId),
-    world.pin(DOCUMENTS.restore),
-  ]);
-  const target = refuseTarget(instanceId, instance);
-  refuseAgent(instanceId, agent);
-  const swap = wish.swap ? originalsOf(evidence, volumeIds, await attachedTo(target, world)) : null;
+  const document = await world.pin(DOCUMENTS.restore);
+  const target = instanceId ? await targetOf(instanceId, world) : undefined;
+  const swap = wish.swap && target ? originalsOf(evidence, volumeIds, await attachedTo(target, world)) : null;
 
   return {
     restore,
@@ -72,8 +69,16 @@ export const planRestore = async (input: PlanRestoreInput, world: World): Promis
     },
     from: wish.instanceId,
     instanceId,
-    zone: target.zone,
-    access: wish.swap ? 'rw' : wish.access,
+    zone: target?.zone ?? '',
+    launch: wish.launch
+      ? {
+          template: wish.launch.template,
+          version: wish.launch.version,
+          subnetId: wish.launch.subnetId ?? null,
+          rootDevice: bootsFromSet?.device ?? null,
+        }
+      : null,
+    access: wish.swap || bootsFromSet ? 'rw' : wish.access,
     under: wish.under,
     keepOnFailure: wish.keepOnFailure,
     initializationRate: wish.initializationRate ?? null,
@@ -86,6 +91,41 @@ export const planRestore = async (input: PlanRestoreInput, world: World): Promis
       return { mount, type, uuid, options, lv: own?.kind === 'lv' ? own.detail : '' };
     }),
   };
+};
+
+const refuseContradictions = ({ swap, launch, target, instanceId }: RestoreWish): void => {
+  if (launch && (swap || target)) {
+    throw new BadInputError(
+      `launch makes an instance of the restore's own and goes with neither swap nor target; leave one of them out`,
+    );
+  }
+  if (swap && target && target !== instanceId) {
+    throw new BadInputError(
+      `swap puts the volumes of ${instanceId} into their own place and can't go to the target ${target}; leave one of the two out`,
+    );
+  }
+};
+
+/** What takes the place that it had, by swap or on an instance that boots from the set, takes along all on its volumes. */
+const wholeOf = (
+  evidence: RestoreEvidence,
+  wish: RestoreWish,
+  root: string | undefined,
+  instanceId: string,
+): { mounts: RestoreEvidence['topology']['filesystems']; volumeIds: string[] } => {
+  const beside = !wish.swap && instanceId === evidence.instance;
+  const wanted = mountsWanted(evidence, wish.mounts, { beside, none: root !== undefined });
+  const volumeIds = [...new Set([...(root ? [root] : []), ...volumesUnder(evidence, wanted)])];
+  if (!wish.swap && !root) return { mounts: wanted, volumeIds };
+  const data = volumeIds.filter((volumeId) => volumeId !== root);
+  return { mounts: mountsOn(evidence, data), volumeIds };
+};
+
+const targetOf = async (instanceId: string, world: World): Promise<Target> => {
+  const [instance, agent] = await Promise.all([world.instance(instanceId), world.agent(instanceId)]);
+  const target = refuseTarget(instanceId, instance);
+  refuseAgent(instanceId, agent);
+  return target;
 };
 
 const attachedTo = async ({ devices }: Target, world: World) => {

@@ -13,6 +13,7 @@ const STATE = {
   prepare: RESTORE_STATES.prepareHost,
   mount: RESTORE_STATES.mount,
   release: RESTORE_STATES.releaseHost,
+  settle: RESTORE_STATES.settle,
   vacate: RESTORE_STATES.vacate,
   occupy: RESTORE_STATES.occupy,
   vacateCopies: RESTORE_STATES.vacateCopies,

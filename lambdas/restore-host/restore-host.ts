@@ -6,7 +6,7 @@ import { type Restore, RestoreAnswer, type RestoreHostInput } from '../shared/re
 import { type CommandChannel, runCommand } from '../shared/run-command.ts';
 
 export interface Volumes {
-  ofRestore(restore: string): Promise<{ volumeId: string }[]>;
+  ofRestore(restore: string): Promise<{ volumeId: string; attachment: { device: string } | undefined }[]>;
 }
 
 export type HostReport = Pick<RestoreAnswer, 'mounts' | 'arrays' | 'groups' | 'done'>;
@@ -19,6 +19,7 @@ const ACTS = {
   prepare: { act: 'prepare', whose: 'copies' },
   mount: { act: 'mount', whose: 'copies' },
   release: { act: 'release', whose: 'copies' },
+  settle: { act: 'occupy', whose: 'copies' },
   vacate: { act: 'vacate', whose: 'originals' },
   occupy: { act: 'occupy', whose: 'copies' },
   vacateCopies: { act: 'vacate', whose: 'copies' },
@@ -37,7 +38,10 @@ export const restoreHost = async (
     whose === 'originals'
       ? (restore.originals ?? []).map(({ volumeId }) => volumeId)
       : // By tag: a release has to know the volumes of a step that never answered.
-        (await ec2.ofRestore(restore.restore)).map(({ volumeId }) => volumeId);
+        (await ec2.ofRestore(restore.restore))
+          // What a launched instance has booted from is no matter of this document.
+          .filter(({ attachment }) => !attachment || attachment.device !== restore.launch?.rootDevice)
+          .map(({ volumeId }) => volumeId);
   if (volumes.length === 0) return { mounts: [], arrays: [], groups: [], done: [] };
   const { answer } = await runCommand(
     host,

@@ -77,6 +77,12 @@ export const RESTORE_ACT_MS = {
   occupy: 860_000,
 } as const;
 
+/** A launched instance runs within a minute or two; its agent is with SSM some minutes after that. */
+export const LAUNCH_MS = 720_000;
+
+/** Shutting down takes a minute or two, longer for an instance whose services don't end. */
+export const TERMINATE_MS = 600_000;
+
 /** A set is held for its restore for so long at most, should nobody let go of it. */
 export const HOLD_MS = 6 * 3_600_000;
 

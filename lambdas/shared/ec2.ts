@@ -52,6 +52,8 @@ export const ec2Client = ({ attempts, region, credentials }: ClientOptions = {})
 
 export interface Instance {
   state: string;
+  /** Why it came to this state, where EC2 says it. */
+  stateReason: string;
   /** t3.large … */
   type: string;
   windows: boolean;
@@ -74,6 +76,7 @@ export const instanceOf =
       return (
         found && {
           state: found.State?.Name ?? '',
+          stateReason: found.StateReason?.Message ?? '',
           type: found.InstanceType ?? '',
           windows: found.Platform?.toLowerCase() === 'windows',
           tags: tagsOf(found.Tags),

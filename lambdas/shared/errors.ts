@@ -96,6 +96,13 @@ export const NoDeviceNameError = errorNamed('NoDeviceNameError');
 export const AttachTimeoutError = errorNamed('AttachTimeoutError');
 /** Volumes that can't give their place to restored ones while their instance runs, or are not those of the set. */
 export const NotSwappableError = errorNamed('NotSwappableError');
+/** The launch template can't be used for this restore. */
+export const BadTemplateError = errorNamed('BadTemplateError');
+/** A launched instance did not come so far that it could be asked. */
+export const LaunchTimeoutError = errorNamed('LaunchTimeoutError');
+export const LaunchFailedError = errorNamed('LaunchFailedError');
+/** An instance that was launched for a restore that failed is still there. */
+export const InstanceLeftError = errorNamed('InstanceLeftError');
 export const DetachTimeoutError = errorNamed('DetachTimeoutError');
 /** Volumes of a restore that failed could not be removed. */
 export const VolumesLeftError = errorNamed('VolumesLeftError');

@@ -28,6 +28,7 @@ export const RESTORE_STATES = {
   readEvidence: 'Read evidence',
   planRestore: 'Plan restore',
   holdSet: 'Hold set',
+  launchInstance: 'Launch instance',
   createVolumes: 'Create volumes',
   prepareHost: 'Prepare host',
   attachVolumes: 'Attach volumes',
@@ -36,11 +37,14 @@ export const RESTORE_STATES = {
   vacate: 'Vacate',
   swapVolumes: 'Swap volumes',
   occupy: 'Occupy',
-  /** After an error in one of these three: the originals get their place back. */
+  /** On an instance that boots from the set: *Occupy* by another name, where nothing has to be put back. */
+  settle: 'Settle',
+  /** After an error in *Vacate*, *Swap volumes* or *Occupy*: the originals get their place back. */
   vacateCopies: 'Vacate copies',
   swapBack: 'Swap back',
   occupyOriginals: 'Occupy originals',
   releaseHost: 'Release host',
+  terminateInstance: 'Terminate instance',
   removeVolumes: 'Remove volumes',
   letGoOfSet: 'Let go of set',
 } as const;
@@ -214,6 +218,8 @@ export const DEVICES_TAGS: readonly string[] = Array.from({ length: 16 }, (_, in
 
 /** Tags `freezeframe:in-use:<who>` hold a set until the time that is their value, ISO 8601: of a restore, of a copy. */
 export const IN_USE = 'freezeframe:in-use:';
+/** Of a restore, before its name. */
+export const IN_RESTORE = `${IN_USE}restore:`;
 /** Of a copy that is under way, on the set and on its copies. */
 export const IN_COPY = `${IN_USE}copy`;
 

@@ -38,6 +38,19 @@ export type RestoreAnswer = z.infer<typeof RestoreAnswer>;
 
 const MountPath = z.string().check(z.regex(/^\/[^\n]{0,1000}$/, 'a mount point such as /data'));
 
+const Launch = z.strictObject({
+  /** Id or name of a launch template: type, network, security groups and role of the instance. */
+  template: z.string().check(z.regex(/^[\w()./-]{3,125}$/, 'a launch template by its id (lt-…) or name')),
+  version: z._default(
+    z.string().check(z.regex(/^(\d+|\$Default|\$Latest)$/, '$Default, $Latest or a number')),
+    '$Default',
+  ),
+  /** In the place of the template's own. */
+  subnetId: z.optional(z.string().check(z.regex(/^subnet-[0-9a-f]{8,17}$/, 'a subnet id'))),
+  /** What the instance boots from: the template's image, or the root volume of the set. */
+  root: z._default(z.enum(['template', 'set']), 'template'),
+});
+
 /** What a person asks of Restore. */
 export const RestoreWish = z.strictObject({
   /** Whose backup: the instance may be gone by now. */
@@ -52,6 +65,8 @@ export const RestoreWish = z.strictObject({
   target: z.optional(InstanceId),
   access: z._default(z.enum(['ro', 'rw']), 'ro'),
   under: z._default(z.string().check(z.regex(new RegExp(PARAMETER_PATTERNS.Under))), '/mnt/freezeframe'),
+  /** Launch an instance of the restore's own, in the place of `target`. */
+  launch: z.optional(Launch),
   /** Put the restored volumes in the place of the original's own, which are kept aside. */
   swap: z._default(z.boolean(), false),
   /** Mount points of the original. Default: all but those on its root volume. */
@@ -103,10 +118,19 @@ export const Restore = z.object({
   restore: RunId,
   /** `snapshotIds`: all of its members, also those that this restore makes nothing of. */
   set: z.object({ id: RunId, grade: z.string(), startTime: z.string(), snapshotIds: z.array(z.string()) }),
-  /** Whose backup it is, and where it goes. */
+  /** Whose backup it is, and where it goes: empty until the instance has been launched. */
   from: InstanceId,
-  instanceId: InstanceId,
+  instanceId: z.union([InstanceId, z.literal('')]),
   zone: z.string(),
+  /** `rootDevice`: the instance boots from the set's root volume, which is there by this name. Null: from its own. */
+  launch: z.nullable(
+    z.object({
+      template: z.string(),
+      version: z.string(),
+      subnetId: z.nullable(z.string()),
+      rootDevice: z.nullable(z.string()),
+    }),
+  ),
   access: z.enum(['ro', 'rw']),
   under: z.string(),
   keepOnFailure: z.boolean(),
@@ -143,7 +167,7 @@ export type SwapVolumesInput = z.infer<typeof SwapVolumesInput>;
 
 /** Acts on the host by the states that ask for them: one function and one document, told apart by `act`. */
 export const RestoreHostInput = z.object({
-  act: z.enum(['prepare', 'mount', 'release', 'vacate', 'occupy', 'vacateCopies', 'occupyOriginals']),
+  act: z.enum(['prepare', 'mount', 'release', 'settle', 'vacate', 'occupy', 'vacateCopies', 'occupyOriginals']),
   restore: Restore,
 });
 export type RestoreHostInput = z.infer<typeof RestoreHostInput>;

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test';
 import { freeDevice } from '../../lambdas/attach-volumes/device-names.ts';
 import { volumeRequest } from '../../lambdas/create-volumes/volume-request.ts';
 import { findSet } from '../../lambdas/find-set/find-set.ts';
+import { imageRequest, launchRequest } from '../../lambdas/launch-instance/launch-request.ts';
 import { mountsOn, mountsWanted, volumesUnder } from '../../lambdas/plan-restore/choose-mounts.ts';
 import { originalsOf } from '../../lambdas/plan-restore/choose-originals.ts';
 import { planFor } from '../../lambdas/restore-host/restore-host.ts';
@@ -29,6 +30,7 @@ const restore = (changes: Partial<Restore> = {}): Restore => ({
   from: INSTANCE,
   instanceId: INSTANCE,
   zone: 'eu-central-1a',
+  launch: null,
   access: 'ro',
   under: '/mnt/freezeframe',
   keepOnFailure: false,
@@ -87,6 +89,56 @@ describe('a volume is made as its original was', () => {
   });
 });
 
+describe('a launch', () => {
+  const launch = { template: 'lt-0123456789abcdef0', version: '7', subnetId: null, rootDevice: null };
+  const member = (k: number, device: string) => ({
+    ...{ from: volume(k), device, snapshotId: `snap-${k}`, sizeGiB: 8 },
+    spec: GP3,
+  });
+
+  test('is the template’s, but for the subnet that was asked for, and is asked for once', () => {
+    const request = launchRequest(restore({ launch }), undefined);
+    assert.deepEqual(request.LaunchTemplate, { LaunchTemplateId: launch.template, Version: '7' });
+    assert.deepEqual(
+      [request.SubnetId, request.ImageId, request.BlockDeviceMappings],
+      [undefined, undefined, undefined],
+    );
+    const other = launchRequest(restore({ launch: { ...launch, template: 'app', subnetId: 'subnet-1' } }), undefined);
+    assert.deepEqual([other.SubnetId, other.LaunchTemplate], ['subnet-1', { LaunchTemplateName: 'app', Version: '7' }]);
+    assert.equal(other.ClientToken, request.ClientToken);
+    assert.ok((request.ClientToken?.length ?? 0) <= 64);
+  });
+
+  test('from the set boots its root volume, which goes with the instance; the data stays', () => {
+    const from = restore({
+      launch: { ...launch, rootDevice: '/dev/xvda' },
+      volumes: [member(0, '/dev/xvda'), member(1, '/dev/sdf')],
+      initializationRate: 200,
+    });
+    const image = imageRequest(from, '/dev/xvda', { architecture: 'arm64', bootMode: 'uefi' });
+    assert.deepEqual(
+      [image.Architecture, image.BootMode, image.RootDeviceName, image.BlockDeviceMappings],
+      ['arm64', 'uefi', '/dev/xvda', [{ DeviceName: '/dev/xvda', Ebs: { SnapshotId: 'snap-0' } }]],
+    );
+    const request = launchRequest(from, 'ami-1');
+    assert.deepEqual(
+      request.BlockDeviceMappings?.map(({ DeviceName, Ebs }) => [
+        DeviceName,
+        Ebs?.SnapshotId,
+        Ebs?.Iops,
+        Ebs?.VolumeInitializationRate,
+        Ebs?.DeleteOnTermination,
+      ]),
+      [
+        ['/dev/xvda', 'snap-0', 4000, 200, true],
+        ['/dev/sdf', 'snap-1', 4000, 200, false],
+      ],
+    );
+    for (const kind of request.TagSpecifications ?? [])
+      assert.ok(kind.Tags?.some(({ Key, Value }) => Key === RESTORE_TAGS.restore && Value === 'restore-1'));
+  });
+});
+
 test('a device name is free when neither it nor its Xen twin is taken', () => {
   const taken = new Set(['/dev/xvda', '/dev/sdf', '/dev/xvdg', '/dev/sdh1']);
   assert.equal(freeDevice(INSTANCE, taken), '/dev/sdi');
@@ -125,7 +177,7 @@ describe('what is mounted', () => {
     receipt: null,
   });
   const mounts = (from: RestoreEvidence, wanted?: string[], beside = true) =>
-    mountsWanted(from, wanted, beside).map(({ mount }) => mount);
+    mountsWanted(from, wanted, { beside }).map(({ mount }) => mount);
 
   test('is all but the root volume, unless it is named', () => {
     const from = evidence([fs('/data', ['nvme1n1']), fs('/', ['nvme0n1'])]);

@@ -10,7 +10,7 @@ import {
   BACKUP,
   DOCUMENTS,
   IN_COPY,
-  IN_USE,
+  IN_RESTORE,
   INSPECT_WINDOWS,
   PRUNE,
   RESTORE_TAGS,
@@ -24,7 +24,7 @@ import {
 import type { FunctionName } from '../../lib/functions.ts';
 import { EVERY_OPTION } from '../support/every-option.ts';
 import { destinationIn } from '../support/model-account.ts';
-import { ACCOUNT, REGION, type Resource, stateMachine, synthOf } from '../support/synth.ts';
+import { ACCOUNT, REGION, type Resource, resourcesOf, stateMachine, synthOf } from '../support/synth.ts';
 
 const { resources, resolve, definition, rescue } = await synthOf(EVERY_OPTION);
 
@@ -248,6 +248,12 @@ const move = (verb: 'Attach' | 'Detach'): readonly Asked[] => [
     resource: INSTANCE,
     context: POLICY_TAG,
   },
+  {
+    title: `${verb} it at an instance that a restore has launched`,
+    action: `ec2:${verb}Volume`,
+    resource: INSTANCE,
+    context: OUR_VOLUME,
+  },
 ];
 const OUT_OF_PLACE = { [`aws:ResourceTag/${SWAP_TAGS.swappedOut}`]: 'restore-1' };
 const swap: readonly Asked[] = [
@@ -272,11 +278,66 @@ const swap: readonly Asked[] = [
     context: { 'aws:TagKeys': Object.values(SWAP_TAGS) },
   })),
 ];
+const LAUNCHED = { [`aws:RequestTag/${RESTORE_TAGS.restore}`]: 'restore-1' };
+const ROLE = EVERY_OPTION.restore.roles[0] ?? '';
+const ec2Resource = (kind: string) => `arn:aws:ec2:${REGION}:${ACCOUNT}:${kind}/x-0123456789abcdef0`;
+const IMAGE = `arn:aws:ec2:${REGION}::image/ami-0123456789abcdef0`;
+const launch: readonly Asked[] = [
+  { title: 'launch an instance of a restore', action: 'ec2:RunInstances', resource: INSTANCE, context: LAUNCHED },
+  { title: 'launch it with volumes of a restore', action: 'ec2:RunInstances', resource: VOLUME, context: LAUNCHED },
+  ...['network-interface', 'subnet', 'security-group', 'key-pair', 'launch-template'].map((kind) => ({
+    title: `launch it with a ${kind}`,
+    action: 'ec2:RunInstances',
+    resource: ec2Resource(kind),
+  })),
+  { title: 'launch it from an image', action: 'ec2:RunInstances', resource: IMAGE },
+  {
+    title: 'launch it with volumes of a snapshot of ours',
+    action: 'ec2:RunInstances',
+    resource: SNAPSHOT,
+    context: OUR_SET,
+  },
+  { title: 'make an image of a restore', action: 'ec2:RegisterImage', resource: IMAGE, context: LAUNCHED },
+  { title: 'make it of a root of ours', action: 'ec2:RegisterImage', resource: SNAPSHOT, context: OUR_SET },
+  ...[INSTANCE, VOLUME].map((resource) => ({
+    title: `tag ${resource === VOLUME ? 'its volumes' : 'it'} in the call that launches`,
+    action: 'ec2:CreateTags',
+    resource,
+    context: { 'ec2:CreateAction': 'RunInstances', 'aws:TagKeys': [RESTORE_TAGS.restore] },
+  })),
+  {
+    title: 'tag an image in the call that makes it',
+    action: 'ec2:CreateTags',
+    resource: IMAGE,
+    context: { 'ec2:CreateAction': 'RegisterImage', 'aws:TagKeys': [RESTORE_TAGS.restore] },
+  },
+  {
+    title: 'give it a role that the plan names',
+    action: 'iam:PassRole',
+    resource: ROLE,
+    context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
+  },
+];
+const endLaunch: readonly Asked[] = [
+  {
+    title: 'terminate an instance of a restore',
+    action: 'ec2:TerminateInstances',
+    resource: INSTANCE,
+    context: OUR_VOLUME,
+  },
+  { title: 'let go of an image of a restore', action: 'ec2:DeregisterImage', resource: IMAGE, context: OUR_VOLUME },
+];
+const sendToLaunched: Asked = {
+  title: 'run it on an instance that a restore has launched',
+  action: 'ssm:SendCommand',
+  resource: INSTANCE,
+  context: { [`ssm:resourceTag/${RESTORE_TAGS.restore}`]: 'restore-1' },
+};
 const hold: readonly Asked[] = ['CreateTags', 'DeleteTags'].map((verb) => ({
   title: `say by ${verb} of a snapshot of ours whether it is in use`,
   action: `ec2:${verb}`,
   resource: SNAPSHOT,
-  context: { ...OUR_SET, 'aws:TagKeys': [`${IN_USE}restore-1`] },
+  context: { ...OUR_SET, 'aws:TagKeys': [`${IN_RESTORE}restore-1`] },
 }));
 const deleteVolume: Asked = {
   title: 'delete a volume of a restore',
@@ -389,7 +450,7 @@ const NEVER: readonly Asked[] = [
     title: 'hold a snapshot of somebody else',
     action: 'ec2:CreateTags',
     resource: SNAPSHOT,
-    context: { 'aws:ResourceTag/team': 'x', 'aws:TagKeys': [`${IN_USE}restore-1`] },
+    context: { 'aws:ResourceTag/team': 'x', 'aws:TagKeys': [`${IN_RESTORE}restore-1`] },
   },
   {
     title: 'claim a volume of somebody else for a restore',
@@ -406,6 +467,26 @@ const NEVER: readonly Asked[] = [
     resource: SNAPSHOT,
     context: { 'ec2:Add/userId': VAULT },
   },
+  {
+    title: 'give an instance a role that the plan does not name',
+    action: 'iam:PassRole',
+    resource: `arn:aws:iam::${ACCOUNT}:role/admin`,
+    context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
+  },
+  {
+    title: 'give a role to something else than an instance',
+    action: 'iam:PassRole',
+    resource: ROLE,
+    context: { 'iam:PassedToService': 'lambda.amazonaws.com' },
+  },
+  { title: 'launch an instance that bears no restore', action: 'ec2:RunInstances', resource: INSTANCE },
+  {
+    title: 'terminate an instance of somebody',
+    action: 'ec2:TerminateInstances',
+    resource: INSTANCE,
+    context: POLICY_TAG,
+  },
+  { title: 'let go of an image of somebody', action: 'ec2:DeregisterImage', resource: IMAGE },
   { title: 'stop an instance', action: 'ec2:StopInstances', resource: INSTANCE, context: POLICY_TAG },
   { title: 'delete a volume', action: 'ec2:DeleteVolume', resource: VOLUME, context: OUR_SET },
   { title: 'detach a volume that no restore made', action: 'ec2:DetachVolume', resource: VOLUME, context: OUR_SET },
@@ -543,12 +624,19 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
       resource: document(DOCUMENTS.restore),
     },
   ],
-  // The mark of a copy is one of those that hold a set.
-  'hold-set': [look('ec2:DescribeSnapshots'), ...hold, ...copies.filter(({ title }) => title.startsWith('mark '))],
+  'launch-instance': [
+    look('ec2:DescribeInstances'),
+    look('ec2:DescribeImages'),
+    look('ec2:DescribeLaunchTemplateVersions'),
+    look('ssm:DescribeInstanceInformation'),
+    ...launch,
+  ],
+  'terminate-instance': [look('ec2:DescribeInstances'), look('ec2:DescribeImages'), ...endLaunch],
+  'hold-set': [look('ec2:DescribeSnapshots'), ...hold],
   'create-volumes': [look('ec2:DescribeVolumes'), ...makeVolume],
   'attach-volumes': [look('ec2:DescribeInstances'), look('ec2:DescribeVolumes'), ...move('Attach')],
   'swap-volumes': [look('ec2:DescribeVolumes'), ...swap],
-  'restore-host': [look('ec2:DescribeVolumes'), send(DOCUMENTS.restore), sendToTagged, readResult],
+  'restore-host': [look('ec2:DescribeVolumes'), send(DOCUMENTS.restore), sendToTagged, sendToLaunched, readResult],
   'remove-volumes': [look('ec2:DescribeVolumes'), ...move('Detach'), deleteVolume],
   'find-targets': [look('ec2:DescribeInstances'), look('ssm:DescribeInstanceInformation'), readList, writeList],
   report: [readList],
@@ -583,6 +671,17 @@ for (const [name, may] of Object.entries(MAY)) {
   });
 }
 
+it('without roles in the plan, launch-instance may launch nothing', async () => {
+  const { nightly } = EVERY_OPTION.policies;
+  const policies = Object.values(await resourcesOf({ policies: { nightly } }))
+    .filter(
+      ({ Type, Properties }) => Type === 'AWS::IAM::Policy' && /LaunchInstance/.test(JSON.stringify(Properties.Roles)),
+    )
+    .map(({ Properties }) => ({ name: Properties.PolicyName, policy: resolve(Properties.PolicyDocument) }));
+  assert.equal(policies.length, 1);
+  for (const asked of launch) assert.match(await answer(policies, asked), /Denied/, asked.title);
+});
+
 describe('a key of KMS', () => {
   // IAM's simulation answers for no key without the key's own policy, so what is asked for is read off the statements.
   const ofKeys = Object.keys(MAY).flatMap((name) =>
@@ -592,7 +691,7 @@ describe('a key of KMS', () => {
   );
 
   it('is used through EBS alone, and granted to nobody else', () => {
-    assert.equal(ofKeys.length, 8);
+    assert.equal(ofKeys.length, 10);
     for (const { Action, Condition } of ofKeys) {
       const [here, ...elsewhere] = [Condition?.StringEquals?.['kms:ViaService'] ?? []].flat();
       assert.equal(here, VIA_EBS['kms:ViaService']);

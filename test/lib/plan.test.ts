@@ -69,7 +69,7 @@ describe('a wrong plan stops the synth with one line that names the place, the v
     [
       'a misspelt key of the plan',
       { ...withPolicy({}), notfy: 'a@b.org' },
-      'freezeframe.notfy: got "a@b.org" under an unknown key; expected one of policies, pacing, notify',
+      'freezeframe.notfy: got "a@b.org" under an unknown key; expected one of policies, pacing, restore, notify',
     ],
     [
       'a misspelt key of a policy',
@@ -277,6 +277,7 @@ describe('a plan', () => {
         },
       },
       pacing: { snapshotsPerSecond: 4.9, burst: 25 },
+      restore: { roles: [] },
     });
   });
 

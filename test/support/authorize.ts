@@ -25,7 +25,7 @@ export function authorizeBySynthesisedPolicies(
       // No policy names an instance, a volume, a snapshot or a run: one answer holds for all that differ in nothing else.
       const trust = trustOf(asked, roles);
       const question = JSON.stringify([call.principal, asked, trust]).replace(
-        /\b(i|vol|snap)-[0-9a-f]{17}(-\d+)?\b/g,
+        /\b(i|vol|snap|ami)-[0-9a-f]{17}(-\d+)?\b/g,
         '$1',
       );
       const answer = known.get(question) ?? isAllowed(call.principal, policies, asked, trust);
@@ -83,6 +83,7 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
   const instanceArn = (id: string) => `arn:aws:ec2:${place}:instance/${id}`;
   const volumeArn = (id: string) => `arn:aws:ec2:${place}:volume/${id}`;
   const snapshotArn = (id: string) => `arn:aws:ec2:${world.region}::snapshot/${id}`;
+  const imageArn = (id: string) => `arn:aws:ec2:${world.region}::image/${id}`;
   // A document of AWS's own is in an account of AWS's.
   const documentArn = (name: string) =>
     `arn:aws:ssm:${world.region}:${name.startsWith('AWS') ? '999999999999' : world.account}:document/${name}`;
@@ -181,6 +182,77 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
         },
       ];
     }
+    case 'ec2:RunInstances': {
+      const tags = (kind: string) =>
+        requested(
+          given.TagSpecifications?.filter(({ ResourceType }) => ResourceType === kind).flatMap(
+            ({ Tags: list = [] }) => list,
+          ) ?? [],
+        );
+      const { LaunchTemplateId, LaunchTemplateName } = given.LaunchTemplate ?? {};
+      const template = world.ec2.launches.templates.get(LaunchTemplateId ?? LaunchTemplateName ?? '');
+      const snapshots = given.BlockDeviceMappings?.flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []) ?? [];
+      const arn = (kind: string) => `arn:aws:ec2:${place}:${kind}/x`;
+      return [
+        { ...whole, resource: instanceArn('*'), context: tags('instance') },
+        { ...whole, resource: volumeArn('*'), context: tags('volume') },
+        ...['network-interface', 'subnet', 'security-group', 'launch-template'].map((kind) => ({
+          ...whole,
+          resource: arn(kind),
+        })),
+        { ...whole, resource: imageArn(given.ImageId ?? template?.imageId ?? 'ami-0ffffffffffffffff') },
+        ...snapshots.map((id) => ({
+          ...whole,
+          resource: snapshotArn(id),
+          context: borne('aws:ResourceTag', world.ec2.snapshots.all.get(id)?.tags),
+        })),
+        ...(['instance', 'volume'] as const).map((kind) => ({
+          action: 'ec2:CreateTags',
+          resource: kind === 'instance' ? instanceArn('*') : volumeArn('*'),
+          context: { ...tags(kind), 'ec2:CreateAction': 'RunInstances' },
+        })),
+        ...(template?.role
+          ? [
+              {
+                action: 'iam:PassRole',
+                resource: template.role,
+                context: { 'iam:PassedToService': 'ec2.amazonaws.com' },
+              },
+            ]
+          : []),
+      ];
+    }
+    case 'ec2:RegisterImage': {
+      const tags = requested(given.TagSpecifications?.flatMap(({ Tags: list = [] }) => list) ?? []);
+      const snapshots = given.BlockDeviceMappings?.flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []) ?? [];
+      return [
+        { ...whole, resource: imageArn('*'), context: tags },
+        ...snapshots.map((id) => ({
+          ...whole,
+          resource: snapshotArn(id),
+          context: borne('aws:ResourceTag', world.ec2.snapshots.all.get(id)?.tags),
+        })),
+        {
+          action: 'ec2:CreateTags',
+          resource: imageArn('*'),
+          context: { ...tags, 'ec2:CreateAction': 'RegisterImage' },
+        },
+      ];
+    }
+    case 'ec2:DeregisterImage':
+      return [
+        {
+          ...whole,
+          resource: imageArn(given.ImageId ?? ''),
+          context: borne('aws:ResourceTag', world.ec2.launches.images.all.get(given.ImageId ?? '')?.tags),
+        },
+      ];
+    case 'ec2:TerminateInstances':
+      return (given.InstanceIds ?? []).map((id) => ({
+        ...whole,
+        resource: instanceArn(id),
+        context: borne('aws:ResourceTag', world.ec2.instances.get(id)?.tags),
+      }));
     case 'ec2:CreateTags':
     case 'ec2:DeleteTags':
     case 'ec2:LockSnapshot':
@@ -261,7 +333,10 @@ interface Tag {
 /** Fields of the inputs that name resources. */
 interface Input {
   InstanceSpecification?: { InstanceId?: string };
-  TagSpecifications?: { Tags?: Tag[] }[];
+  TagSpecifications?: { ResourceType?: string; Tags?: Tag[] }[];
+  LaunchTemplate?: { LaunchTemplateId?: string; LaunchTemplateName?: string };
+  BlockDeviceMappings?: { Ebs?: { SnapshotId?: string } }[];
+  ImageId?: string;
   Resources?: string[];
   SnapshotId?: string;
   VolumeId?: string;

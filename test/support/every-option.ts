@@ -29,5 +29,6 @@ export const EVERY_OPTION = {
     },
   },
   pacing: { snapshotsPerSecond: 4, burst: 20 },
+  restore: { roles: ['arn:aws:iam::111122223333:role/app'] },
   notify: 'ops@example.com',
 };

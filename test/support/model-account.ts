@@ -278,6 +278,9 @@ export interface Evidence {
   readonly error: { Error: string; Cause: string } | null;
 }
 
+/** What instances that a restore launches may have. */
+export const LAUNCH_ROLE = 'arn:aws:iam::111122223333:role/app';
+
 let stack: Promise<Stack> | undefined;
 
 /** The stack with the tests' plan, synthesised once in this process. */
@@ -291,7 +294,7 @@ async function synthesise(): Promise<Stack> {
   const policies = Object.fromEntries(
     Object.entries(POLICIES).map(([name, policy]) => [name, { ...common, ...policy }]),
   );
-  return await stackOf({ policies });
+  return await stackOf({ policies, restore: { roles: [LAUNCH_ROLE] } });
 }
 
 /** The role that an account has for copies of another one's sets. */

@@ -10,7 +10,7 @@ import type { Execution } from '../../lab/aws/execution.ts';
 import type { QuietMode } from '../../lambdas/shared/contracts.ts';
 import {
   DOCUMENTS,
-  IN_USE,
+  IN_RESTORE,
   RESTORE,
   RESTORE_STATES,
   RESTORE_TAGS,
@@ -20,6 +20,7 @@ import {
 } from '../../lambdas/shared/names.ts';
 import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
 import { ModelAccount, type Server } from '../support/model-account.ts';
+import { ModelLaunches } from '../support/model-launches.ts';
 
 const account = await ModelAccount.open();
 const { world } = account;
@@ -61,7 +62,12 @@ function takeSet(server: Server, mode: QuietMode = 'fs-freeze', startedAt = worl
     run: set,
     instance: server.id,
     topology: server.host.topology,
-    volumes: devices.map(([device, volumeId]) => ({ volumeId, device, root: device === '/dev/xvda' })),
+    volumes: devices.map(([device, volumeId]) => ({
+      volumeId,
+      device,
+      root: device === '/dev/xvda',
+      spec: specOf(world.ec2.volumes.find(volumeId)),
+    })),
     receipt: { lvmSnapshots: [{ ...lvmSnapshot, origin: 'vg0/data', snapshot: 'vg0/ff_data' }] },
   };
   const body = Buffer.from(JSON.stringify(evidence));
@@ -69,6 +75,12 @@ function takeSet(server: Server, mode: QuietMode = 'fs-freeze', startedAt = worl
   world.s3.put(bucket?.name ?? '', `sets/${server.id}/${set}.json`, body, 'application/json');
   return set;
 }
+
+/** As Inspect host notes it. */
+const specOf = ({ type, sizeGiB, iops, throughput, encrypted, tags }: Volume) => ({
+  ...{ type, sizeGiB, iops: iops ?? null, throughput: throughput ?? null, encrypted, kmsKeyId: null },
+  tags: Object.fromEntries(tags),
+});
 
 async function restore(input: object): Promise<Execution> {
   restores += 1;
@@ -416,11 +428,121 @@ describe('Restore', { concurrency: 4, timeout: 120_000 }, () => {
     });
   });
 
+  describe('that launches an instance of its own', { concurrency: 2 }, () => {
+    const launches = new ModelLaunches(account);
+    const { template, zone } = launches;
+    const instancesOf = ({ name }: Execution) =>
+      [...world.ec2.instances.values()].filter(
+        ({ tags, state }) => tags.get(RESTORE_TAGS.restore) === name && state !== 'terminated',
+      );
+    const imagesOf = ({ name }: Execution) =>
+      [...world.ec2.launches.images.all.values()].filter(({ tags }) => tags.get(RESTORE_TAGS.restore) === name);
+    const assertNothingLeft = (run: Execution, { server, before }: BackedUp, error: string) => {
+      assertUndone(run, { server, before }, error);
+      assert.deepEqual([instancesOf(run), imagesOf(run)], [[], []]);
+    };
+
+    it('mounts on it what a template has launched, in its own Availability Zone', async () => {
+      const { server } = backedUp();
+      const run = await restore({ instanceId: server.id, launch: { template } });
+      assert.equal(run.status, 'SUCCEEDED', run.cause);
+      const [instance, ...more] = instancesOf(run);
+      assert.deepEqual(more, []);
+      assert.ok(!instance?.tags.has(USER_TAGS.policy), 'it is not backed up unless somebody wants that');
+      const { instanceId, mounted } = run.output as { instanceId: string; mounted: { mounts: { at: string }[] } };
+      assert.equal(instanceId, instance?.id);
+      const data = madeBy(run).filter(({ tags }) => tags.has(RESTORE_TAGS.from));
+      assert.deepEqual(
+        data.map(({ availabilityZone, attachment }) => [availabilityZone, attachment?.instanceId]),
+        server.volumes.slice(1).map(() => [zone, instanceId]),
+      );
+      assert.deepEqual(
+        mounted.mounts.map(({ at }) => at),
+        [`/mnt/freezeframe/${run.name}/srv/data`],
+      );
+    });
+
+    it('boots it from the root volume of the set, with the data volumes in their place', async () => {
+      for (const mode of ['fs-freeze', 'lvm-snapshot'] as const) {
+        const { server, before } = backedUp(mode);
+        const run = await restore({ instanceId: server.id, launch: { template, root: 'set' } });
+        assert.equal(run.status, 'SUCCEEDED', run.cause);
+        const [instance] = instancesOf(run);
+        assert.deepEqual([...(instance?.devices.keys() ?? [])].sort(), ['/dev/sdf', '/dev/sdg', '/dev/xvda']);
+        for (const device of ['/dev/sdf', '/dev/sdg']) {
+          const { type, iops, throughput } = world.ec2.volumes.find(instance?.devices.get(device));
+          assert.deepEqual([type, iops, throughput], ['gp3', 4000, 250]);
+        }
+        assert.deepEqual(
+          imagesOf(run).map(({ architecture }) => architecture),
+          ['arm64'],
+          'as the template has it',
+        );
+        const { mounted } = run.output as { mounted: { mounts: { at: string }[] } };
+        assert.deepEqual(
+          mounted.mounts.map(({ at }) => at),
+          ['/srv/data'],
+        );
+        const plan = Buffer.from(launches.hosts.get(instance?.id ?? '')?.steps.at(-1)?.parameters.Plan ?? '', 'base64');
+        assert.equal(/^merge /m.test(plan.toString()), mode === 'lvm-snapshot');
+        assert.ok(!plan.includes(instance?.devices.get('/dev/xvda') ?? ''), 'the root volume is the system’s');
+        assert.equal(stateOf(server), before);
+      }
+    });
+
+    it('launches one, though the answer to RunInstances is lost', async () => {
+      const it = backedUp();
+      const mine = (input: unknown) => JSON.stringify(input).includes(it.set);
+      world.faults.add({ service: 'ec2', action: 'RunInstances', nth: 1, when: mine, fault: { kind: 'lostAnswer' } });
+      const run = await restore({ instanceId: it.server.id, launch: { template } });
+      assert.equal(run.status, 'SUCCEEDED', run.cause);
+      assert.equal(instancesOf(run).length, 1);
+    });
+
+    it('refuses what contradicts itself, and templates that are not there', async () => {
+      const it = backedUp();
+      for (const [input, error] of [
+        [{ swap: true, launch: { template } }, 'BadInputError'],
+        [{ target: it.server.id, launch: { template } }, 'BadInputError'],
+        [{ launch: { template: 'no-such' } }, 'InvalidLaunchTemplateName.NotFoundException'],
+        [{ launch: { template: 'no such;' } }, 'BadInputError'],
+      ] as const)
+        assertNothingLeft(await restore({ instanceId: it.server.id, ...input }), it, error);
+    });
+
+    it('and leaves nothing of it when its agent never starts, or the host refuses', async () => {
+      for (const [trouble, error] of [
+        [() => false, 'LaunchTimeoutError'],
+        [
+          (host: { trouble: { fail?: (_: unknown, asked: Record<string, string>) => 'MountFailed' | undefined } }) => {
+            host.trouble.fail = (_, { Act }) => (Act === 'mount' || Act === 'occupy' ? 'MountFailed' : undefined);
+            return true;
+          },
+          'MountFailedError',
+        ],
+      ] as const) {
+        for (const root of ['template', 'set']) {
+          const it = backedUp();
+          const ours = new Set(launches.hosts.keys());
+          const boots = launches.boots;
+          launches.boots = (host) => trouble(host as never);
+          const run = await restore({ instanceId: it.server.id, launch: { template, root } });
+          launches.boots = boots;
+          assertNothingLeft(run, it, error);
+          assert.deepEqual(
+            [...launches.hosts.keys()].filter((id) => !ours.has(id)),
+            [],
+          );
+        }
+      }
+    });
+  });
+
   it('holds its set while it works, and lets go of it whatever comes of it', async () => {
     for (const code of [undefined, 'MountFailed'] as const) {
       const { server, set } = backedUp();
       const held = () =>
-        account.snapshotsOf(set).map(({ tags }) => [...tags.keys()].filter((key) => key.startsWith(IN_USE)));
+        account.snapshotsOf(set).map(({ tags }) => [...tags.keys()].filter((key) => key.startsWith(IN_RESTORE)));
       const during: string[][][] = [];
       server.host.trouble.fail = (_, { Act }) => {
         during.push(held());
@@ -432,7 +554,7 @@ describe('Restore', { concurrency: 4, timeout: 120_000 }, () => {
       for (const seen of during)
         assert.deepEqual(
           seen,
-          server.volumes.map(() => [`${IN_USE}${run.name}`]),
+          server.volumes.map(() => [`${IN_RESTORE}${run.name}`]),
         );
       assert.deepEqual(
         held(),

@@ -4,8 +4,11 @@ import { test } from 'node:test';
 import {
   AttachVolumeCommand,
   CreateVolumeCommand,
+  DeleteSnapshotCommand,
+  DeregisterImageCommand,
   DescribeInstancesCommand,
   DescribeVolumesCommand,
+  RegisterImageCommand,
   RunInstancesCommand,
   type RunInstancesCommandInput,
   TerminateInstancesCommand,
@@ -117,4 +120,69 @@ test('a terminated instance takes its root volume with it, leaves the others fre
   assert.equal(await refusal(on.terminate(id)), 'no error');
   await on.clock.advance(3_600_000);
   assert.equal(await refusal(on.seen(id)), 'InvalidInstanceID.NotFound');
+});
+
+test('an image of a root snapshot boots it, with data volumes of snapshots and a template for the rest', async () => {
+  await using on = await withMachines();
+  const { snapshots, launches } = on.world.ec2;
+  for (const image of ['root', 'data']) on.store.images.set(image, 0);
+  const put = (image: string, sizeGiB: number) =>
+    snapshots.put({ volumeId: 'vol-1', image, sizeGiB, startedAt: 0, visibleAt: 0 });
+  const [root, data] = [put('root', 8), put('data', 100)];
+  launches.templates.set('app', {
+    imageId: 'ami-0123456789abcdef0',
+    type: 'm7g.large',
+    subnetId: 'subnet-0123456789abcdef0',
+  });
+  const register = (Name: string) =>
+    on.ec2.send(
+      new RegisterImageCommand({
+        Name,
+        Architecture: 'arm64',
+        RootDeviceName: '/dev/sda1',
+        BlockDeviceMappings: [{ DeviceName: '/dev/sda1', Ebs: { SnapshotId: root.id } }],
+      }),
+    );
+  const { ImageId = '' } = await register('of-a-set');
+  assert.equal(await refusal(register('of-a-set')), 'InvalidAMIName.Duplicate');
+  const started: { rootImage?: string | undefined; dataVolumes: readonly string[] }[] = [];
+  launches.machines = {
+    start: async (launch) => {
+      started.push(launch);
+      return new HeldAgent();
+    },
+    stop: async () => {},
+  };
+  const launch = (more: object) =>
+    on.ec2.send(
+      new RunInstancesCommand({
+        MinCount: 1,
+        MaxCount: 1,
+        LaunchTemplate: { LaunchTemplateName: 'app' },
+        ImageId,
+        BlockDeviceMappings: [
+          { DeviceName: '/dev/sda1', Ebs: { SnapshotId: root.id } },
+          { DeviceName: '/dev/sdf', Ebs: { SnapshotId: data.id, VolumeType: 'gp3', Iops: 4000 } },
+        ],
+        ...more,
+      }),
+    );
+  assert.equal(
+    await refusal(launch({ LaunchTemplate: { LaunchTemplateName: 'none' } })),
+    'InvalidLaunchTemplateName.NotFoundException',
+  );
+  const { Instances } = await launch({});
+  await on.clock.advance(20_000);
+  const [made] = Instances ?? [];
+  assert.deepEqual(
+    [made?.InstanceType, made?.RootDeviceName, made?.BlockDeviceMappings?.map(({ DeviceName }) => DeviceName)],
+    ['m7g.large', '/dev/sda1', ['/dev/sda1', '/dev/sdf']],
+  );
+  assert.deepEqual([started[0]?.rootImage, started[0]?.dataVolumes.length], ['root', 1]);
+  const second = (await on.volumes()).find(({ Attachments }) => Attachments?.[0]?.Device === '/dev/sdf');
+  assert.deepEqual([second?.Size, second?.Iops], [100, 4000]);
+  // An image holds its snapshot.
+  assert.equal(await refusal(on.ec2.send(new DeleteSnapshotCommand({ SnapshotId: root.id }))), 'InvalidSnapshot.InUse');
+  await on.ec2.send(new DeregisterImageCommand({ ImageId }));
+  assert.equal(await refusal(on.ec2.send(new DeleteSnapshotCommand({ SnapshotId: root.id }))), 'no error');
 });
