@@ -31,6 +31,7 @@ export const findSet = async ({ input, restore }: FindSetInput, sets: Sets): Pro
     key: `sets/${input.instanceId}/${found.id}.json`,
     set: {
       ...found,
+      copied: found.snapshots.some(({ tags }) => tags[SET_TAGS.source] !== undefined),
       snapshots: found.snapshots.map(({ snapshotId, volumeId, sizeGiB, tags }) => ({
         snapshotId,
         // A copied snapshot no longer knows its volume; its tag does.

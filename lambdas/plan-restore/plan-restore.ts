@@ -152,7 +152,7 @@ const read = ({ key, object: { text } }: PlanRestoreInput): RestoreEvidence => {
 };
 
 const memberOf = (
-  { id, snapshots }: FoundRestoreSet['set'],
+  { id, snapshots, copied }: FoundRestoreSet['set'],
   { volumes }: RestoreEvidence,
   from: string,
   places: ReadonlyMap<string, string> | undefined,
@@ -169,7 +169,8 @@ const memberOf = (
     device: places?.get(from) ?? original?.device ?? '',
     snapshotId: snapshot.snapshotId,
     sizeGiB: snapshot.sizeGiB,
-    spec: original?.spec ?? null,
+    // A copy lies under a key of its own place, which its volumes take over; the original's is of no use there.
+    spec: original?.spec ? { ...original.spec, ...(copied && { kmsKeyId: null }) } : null,
   };
 };
 

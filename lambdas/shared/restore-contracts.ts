@@ -92,6 +92,8 @@ export const FoundRestoreSet = z.object({
     grade: z.string(),
     mode: z.string(),
     startTime: z.string(),
+    /** Its snapshots are copies of the set's own, in another Region or account. */
+    copied: z.boolean(),
     snapshots: z.array(z.object({ snapshotId: z.string(), volumeId: z.string(), sizeGiB: z.number() })),
   }),
 });

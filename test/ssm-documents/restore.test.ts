@@ -3,7 +3,7 @@
  * and groups really come up is tried in the lab.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { HOST_ERRORS } from '../../lambdas/shared/contracts.ts';
@@ -211,6 +211,29 @@ test('a place is vacated from the top down: what could start the service, the se
     'unit mariadb.socket',
     'unit mariadb.service',
   ]);
+});
+
+test('a process uses a file system by a file, a directory or a mapping, and others are let be', () => {
+  const directory = mkdtempSync('/dev/shm/freezeframe-');
+  using host = new FakeHost();
+  const { status, stdout, stderr } = host.run(`
+    set -Eeuo pipefail
+    FF_PROC=/proc
+    ${scriptsOf('restore')
+      .filter((file) => file !== 'main.sh')
+      .map(readScript)
+      .join('\n')}
+    MOUNT_POINT=(/dev/shm)
+    mount_is_ours() { :; }
+    sleep 20 >${directory}/open & file=$!
+    (cd ${directory} && exec sleep 20) & place=$!
+    sleep 20 & nothing=$!
+    sleep 0.2
+    seen=" $(users_of_places | tr '\\n' ' ') "
+    kill "$file" "$place" "$nothing"
+    [[ $seen == *" $file "* && $seen == *" $place "* && $seen != *" $nothing "* ]]`);
+  rmSync(directory, { recursive: true });
+  assert.equal(status, 0, stdout + stderr);
 });
 
 for (const [title, cgroup, transient, message] of [

@@ -191,6 +191,27 @@ describe('Restore', { concurrency: 4, timeout: 120_000 }, () => {
       }
     });
 
+    it('makes volumes of copies, whose own volume is made up and whose key is that of their place', async () => {
+      const { server, set } = backedUp();
+      const other = account.launch();
+      const [bucket] = account.deployment.stack.buckets;
+      const key = `sets/${server.id}/${set}.json`;
+      const evidence = JSON.parse(world.s3.get(bucket?.name ?? '', key).body.toString());
+      for (const { spec } of evidence.volumes) Object.assign(spec, { encrypted: true, kmsKeyId: 'arn:aws:kms:home' });
+      world.s3.put(bucket?.name ?? '', key, Buffer.from(JSON.stringify(evidence)), 'application/json');
+      for (const snapshot of account.snapshotsOf(set)) {
+        Object.assign(snapshot, { volumeId: 'vol-ffffffff', encrypted: true });
+        snapshot.tags.set(SET_TAGS.source, 'snap-0123456789abcdef0').set(SET_TAGS.started, '2026-11-20T03:00:00.000Z');
+      }
+      const run = await restore({ instanceId: server.id, target: other.id });
+      assert.equal(run.status, 'SUCCEEDED', run.cause);
+      assert.equal((run.output as { set: { startTime: string } }).set.startTime, '2026-11-20T03:00:00.000Z');
+      assert.deepEqual(
+        madeBy(run).map(({ tags, encrypted, kmsKeyId }) => [tags.get(RESTORE_TAGS.from), encrypted, kmsKeyId]),
+        server.volumes.slice(1).map((id) => [id, true, undefined]),
+      );
+    });
+
     it('leaves the backups of its original as they were', async () => {
       const { server } = backedUp();
       assert.equal((await restore({ instanceId: server.id })).status, 'SUCCEEDED');
