@@ -316,7 +316,6 @@ export function mayMakeVolumes(step: StepFunction): void {
   mayUseKeysOfVolumes(step);
 }
 
-/** What a launch makes: each bears the tag of its restore from the request on. */
 const LAUNCHED = ['instance', 'volume'] as const;
 const OUR_LAUNCHES =
   'What a restore launches comes and goes; the condition on the tag of its restore tells it from all else.';
@@ -326,15 +325,15 @@ export function mayLaunch(step: StepFunction, roles: readonly string[]): void {
   const ofRestore = { StringLike: { [`aws:RequestTag/${RESTORE_TAGS.restore}`]: PRESENT } };
   step.may({
     actions: ['ec2:RunInstances'],
-    resources: LAUNCHED.map((resource) => ec2Arn(step, resource)),
+    resources: [ec2Arn(step, 'instance')],
     conditions: ofRestore,
     because: OUR_LAUNCHES,
   });
   step.may({
     actions: ['ec2:RunInstances'],
     resources: [
-      ...(['network-interface', 'subnet', 'security-group', 'key-pair', 'launch-template'] as const).map((resource) =>
-        ec2Arn(step, resource),
+      ...(['volume', 'network-interface', 'subnet', 'security-group', 'key-pair', 'launch-template'] as const).map(
+        (resource) => ec2Arn(step, resource),
       ),
       imageArn(step),
     ],

@@ -26,7 +26,7 @@ export const launchInstance = async (restore: Restore, world: World, clock: Cloc
   if (!launch) throw new BadTemplateError(`restore ${restore.restore} names no launch template`);
   const until = clock.now() + LAUNCH_MS;
   const imageId = launch.rootDevice ? await imageFor(restore, launch.rootDevice, world, until, clock) : undefined;
-  const instanceId = await world.run(launchRequest(restore, imageId));
+  const instanceId = await usable(launch, () => world.run(launchRequest(restore, imageId)));
   for (let seen = ''; ; await clock.sleep(LOOK_EVERY_MS)) {
     const instance = await world.instance(instanceId);
     if (instance && ['shutting-down', 'terminated', 'stopped'].includes(instance.state)) {
@@ -45,6 +45,23 @@ export const launchInstance = async (restore: Restore, world: World, clock: Cloc
   }
 };
 
+/** What EC2 says of a template, or of what it names, with what to look at. */
+const usable = async <Answer>(
+  { template, version, subnetId }: NonNullable<Restore['launch']>,
+  call: () => Promise<Answer>,
+): Promise<Answer> => {
+  try {
+    return await call();
+  } catch (error) {
+    const { name, message } = error as Error;
+    if (!/^(Invalid|Missing)/.test(name)) throw error;
+    throw new BadTemplateError(
+      `launch template ${template} (${version})${subnetId ? ` with ${subnetId}` : ''} can't be used: ${name}: ${message}; mend it, or name another one`,
+      { cause: error },
+    );
+  }
+};
+
 const imageFor = async (
   restore: Restore,
   rootDevice: string,
@@ -52,8 +69,9 @@ const imageFor = async (
   until: number,
   clock: Clock,
 ): Promise<string> => {
-  const { template, version } = restore.launch as NonNullable<Restore['launch']>;
-  const like = await world.imageOf(restore.launch as NonNullable<Restore['launch']>);
+  const launch = restore.launch as NonNullable<Restore['launch']>;
+  const { template, version } = launch;
+  const like = await usable(launch, () => world.imageOf(launch));
   if (!like) {
     throw new BadTemplateError(
       `launch template ${template} (${version}) has no image that is there; it tells of which architecture the set's root volume is: give it one of the same`,

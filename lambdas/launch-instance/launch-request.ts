@@ -55,7 +55,8 @@ export const launchRequest = (restore: Restore, imageId: string | undefined): Ru
       ? { ImageId: imageId, BlockDeviceMappings: restore.volumes.map((member) => mapping(restore, member)) }
       : {}),
     ClientToken: createHash('sha256').update(`launch ${restore.restore}`).digest('hex'),
-    TagSpecifications: (['instance', 'volume'] as const).map((ResourceType) => ({
+    // A volume that bears the restore is one of its set: what the instance boots from by itself is not.
+    TagSpecifications: (imageId ? (['instance', 'volume'] as const) : (['instance'] as const)).map((ResourceType) => ({
       ResourceType,
       Tags: tagsOf(restore),
     })),

@@ -1,4 +1,4 @@
-import { TERMINATE_MS } from '../shared/budget.ts';
+import { LOOKUP_MS, TERMINATE_MS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
 import { InstanceLeftError } from '../shared/errors.ts';
 import type { Restore } from '../shared/restore-contracts.ts';
@@ -19,12 +19,14 @@ export const terminateInstance = async (
   ec2: Ec2,
   clock: Clock,
 ): Promise<{ terminated: string[] }> => {
-  for (const { imageId } of await ec2.images(restore)) await ec2.deregister(imageId);
   const until = clock.now() + TERMINATE_MS;
+  // EC2 shows what is new a second or two late, and the answer to the last request may have been lost.
+  const shown = clock.now() + LOOKUP_MS;
   for (;;) {
+    for (const { imageId } of await ec2.images(restore)) await ec2.deregister(imageId);
     const instances = await ec2.instances(restore);
     const left = instances.filter(({ state }) => state !== 'terminated');
-    if (left.length === 0) return { terminated: instances.map(({ instanceId }) => instanceId) };
+    if (left.length === 0 && clock.now() >= shown) return { terminated: instances.map(({ instanceId }) => instanceId) };
     if (clock.now() > until) {
       throw new InstanceLeftError(
         `of restore ${restore} there still is ${left.map(({ instanceId, state }) => `${instanceId} (${state})`).join(', ')}: terminate it by hand, then delete the volumes of the restore`,

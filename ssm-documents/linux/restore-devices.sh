@@ -96,6 +96,12 @@ unmount_all() {
   local i name ours=' ' try
   ours_read
   for name in ${OURS[@]+"${OURS[@]}"}; do ours+="${BLOCK_NUMBER[$name]} "; done
+  mounts_read
+  for ((i = 0; i < ${#MOUNT_POINT[@]}; i++)); do
+    if [[ ${MOUNT_POINT[$i]} == / && $ours == *" ${MOUNT_NUMBER[$i]} "* ]]; then
+      fail ForeignDevice "this host runs off one of the volumes of restore $P_RESTORE: nothing was changed"
+    fi
+  done
   for try in 1 2 3; do
     mounts_read
     name=''

@@ -107,6 +107,11 @@ describe('a launch', () => {
     assert.deepEqual([other.SubnetId, other.LaunchTemplate], ['subnet-1', { LaunchTemplateName: 'app', Version: '7' }]);
     assert.equal(other.ClientToken, request.ClientToken);
     assert.ok((request.ClientToken?.length ?? 0) <= 64);
+    assert.deepEqual(
+      request.TagSpecifications?.map(({ ResourceType }) => ResourceType),
+      ['instance'],
+      'its root volume is none of the set',
+    );
   });
 
   test('from the set boots its root volume, which goes with the instance; the data stays', () => {

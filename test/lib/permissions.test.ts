@@ -284,7 +284,7 @@ const ec2Resource = (kind: string) => `arn:aws:ec2:${REGION}:${ACCOUNT}:${kind}/
 const IMAGE = `arn:aws:ec2:${REGION}::image/ami-0123456789abcdef0`;
 const launch: readonly Asked[] = [
   { title: 'launch an instance of a restore', action: 'ec2:RunInstances', resource: INSTANCE, context: LAUNCHED },
-  { title: 'launch it with volumes of a restore', action: 'ec2:RunInstances', resource: VOLUME, context: LAUNCHED },
+  { title: 'launch it with volumes', action: 'ec2:RunInstances', resource: VOLUME },
   ...['network-interface', 'subnet', 'security-group', 'key-pair', 'launch-template'].map((kind) => ({
     title: `launch it with a ${kind}`,
     action: 'ec2:RunInstances',

@@ -128,6 +128,13 @@ test('a restored volume that got into the array of the original is left where it
   assert.deepEqual(commands, []);
 });
 
+test('what the host runs off is never unmounted, whatever the plan says', () => {
+  using host = twins(new FakeHost());
+  const { status, commands } = run(host, 'release', ['volume vol-0aaaaaaaaaaaaaaaa']);
+  assert.equal(status, HOST_ERRORS.ForeignDevice);
+  assert.deepEqual(commands, []);
+});
+
 test('a volume that never shows is named', () => {
   using host = twins(new FakeHost());
   const { status, answer } = run(host, 'mount', [...volumes, 'volume vol-0bbbbbbbbbbbbbbb3']);
