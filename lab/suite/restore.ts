@@ -42,6 +42,8 @@ async function column(account: Account, report: Report, of: Column): Promise<voi
   try {
     await workload.provision(source.machine, topology, source.data, engines);
     await source.host.exec('mariadb -e "CREATE TABLE lab.probe (id INT AUTO_INCREMENT PRIMARY KEY)"');
+    // As after a boot: every device with the links that are its own.
+    await source.host.exec('udevadm trigger --subsystem-match=block --action=change; udevadm settle');
     for (const mode of modes) {
       const name = `${topology} ${mode}`;
       let taken: Taken | undefined;
@@ -119,7 +121,7 @@ async function swappedBack(account: Account, source: Instance, of: Column, set: 
   const before = await stateOf(source, { ...of, engines: ['mariadb'] });
   const devices = JSON.stringify([...(account.world.ec2.instances.get(source.id)?.devices ?? [])]);
   await source.host.exec(`mkdir -p /run/systemd/system/mariadb.service.d
-    printf '[Service]\nExecStartPre=/bin/sh -c "test ! -e /run/lab/refuse || { rm /run/lab/refuse; exit 1; }"\n' \
+    printf '[Service]\nExecStartPre=+/bin/sh -c "test ! -e /run/lab/refuse || { rm /run/lab/refuse; exit 1; }"\n' \
       >/run/systemd/system/mariadb.service.d/refuse.conf
     systemctl daemon-reload; touch /run/lab/refuse`);
   const execution = await startRestore(account, source, of, set, { swap: true }).ended;
@@ -281,11 +283,11 @@ async function stateOf({ host }: Instance, { topology, engines }: Column): Promi
   const folder = topology === 'root' ? '/var/lib/lab-files' : '/data/files';
   const { stdout } = await host.exec(
     `find ${folder} -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum
-    blkid -c /dev/null -o export $(readlink -f /dev/vg0/* /dev/md0 2>/dev/null | sort) | grep -E '^(DEVNAME|UUID|LABEL)=' | tr '\\n' ' '
+    blkid -c /dev/null -o export $(readlink -f /dev/vg0/* /dev/md0 2>/dev/null | sort) | grep -E '^(UUID|LABEL)=' | tr '\\n' ' '
     lvs --noheadings -o vg_uuid,lv_uuid,vg_name,lv_name vg0 2>/dev/null
     cat /sys/block/md0/md/uuid 2>/dev/null
     grep -E ' (/|/data|/log) ' /proc/mounts
-    readlink -f /dev/disk/by-label/data
+    lsblk -no NAME,UUID "$(readlink -f /dev/disk/by-label/data)" 2>/dev/null
     mariadb -N -B lab -e 'SELECT MAX(id) FROM entries; SELECT SUM(balance) FROM accounts'
     ${engines.includes('postgresql') ? "psql -X -A -t lab -c 'SELECT MAX(id) FROM entries'" : ''}
     true`,

@@ -80,23 +80,39 @@ array_assemble() {
   did "array $uuid assembled as md$number${present:+ under a new uuid, for the original is here}"
 }
 
-# As at a boot, so that it gets the name that the configuration knows it by.
+# As at a boot, so that it gets the name that the configuration knows it by; or by the name that it had until now.
 array_place() {
-  local uuid=$1 member k name=''
+  local uuid=$1 member noted=${PLAN_ARRAY[$1]:-} name members=()
   rules_add "ENV{MD_UUID}==\"$uuid\""
   read_words "${MEMBERS[$uuid]}"
-  for member in "${WORDS[@]}"; do attempt 120 mdadm --incremental --run "$member" || true; done
-  blocks_read
-  arrays_read
-  for k in ${MD_UUID[@]+"${!MD_UUID[@]}"}; do
-    if [[ ${MD_UUID[$k]//:/} == "${uuid//:/}" ]]; then name=${MD_NAME[$k]}; fi
-  done
+  members=("${WORDS[@]}")
+  # Not --run, which would start a mirror with its first half alone.
+  for member in "${members[@]}"; do attempt 120 mdadm --incremental "$member" || true; done
+  array_of "$uuid"
+  name=$REPLY
+  if [[ $noted && $name != "$noted" ]]; then
+    if [[ $name ]]; then attempt 60 mdadm --stop "/dev/$name" || true; fi
+    attempt 120 mdadm --assemble --config=none "/dev/$noted" --homehost=any "${members[@]}" || true
+    array_of "$uuid"
+    name=$REPLY
+  fi
   if [[ -z $name ]]; then refuse ArrayIncomplete "array $uuid does not assemble: $COMMAND_OUTPUT"; fi
   unset "MEMBERS[$uuid]"
   node_wait "/dev/$name"
   json_object s uuid "$uuid" s device "/dev/$name" b newUuid 0
   DONE_ARRAYS+=,$REPLY
   did "array $uuid assembled as $name"
+}
+
+# Sets REPLY to the name of the array with this uuid that runs, or to nothing.
+array_of() {
+  local k
+  REPLY=''
+  blocks_read
+  arrays_read
+  for k in ${MD_UUID[@]+"${!MD_UUID[@]}"}; do
+    if [[ ${MD_UUID[$k]//:/} == "${1//:/}" && ${MD_STATE[$k]} != inactive ]]; then REPLY=${MD_NAME[$k]}; fi
+  done
 }
 
 # The key is on the host or nowhere: named for this uuid in crypttab, or put into /etc/freezeframe/keys.

@@ -150,7 +150,7 @@ units_stop() {
 
 # In the words of the plan, for `occupy` to read: what was mounted, deepest last, and what ran.
 notes_write() {
-  local i unit lines=()
+  local i name lines=()
   for ((i = 0; i < ${#MOUNT_POINT[@]}; i++)); do
     if ! mount_is_ours "$i" || [[ ${MOUNT_ROOT[$i]} != / ]]; then continue; fi
     block_of_mount "$i"
@@ -158,7 +158,10 @@ notes_write() {
     escape_word "${MOUNT_POINT[$i]}"
     lines+=("mount ${MOUNT_TYPE[$i]} $PROBED_UUID ${MOUNT_OPTS[$i]} $(lv_of "$REPLY_BLOCK") $REPLY")
   done
-  for unit in ${UNITS[@]+"${UNITS[@]}"}; do lines+=("unit $unit"); done
+  for name in ${OURS[@]+"${OURS[@]}"}; do
+    if [[ ${BLOCK_KIND[$name]} == md ]]; then lines+=("array ${BLOCK_UUID[$name]} $name"); fi
+  done
+  for name in ${UNITS[@]+"${UNITS[@]}"}; do lines+=("unit $name"); done
   printf '%s\n' ${lines[@]+"${lines[@]}"} >"$NOTES"
 }
 
@@ -211,6 +214,7 @@ notes_read() {
   for line in ${lines[@]+"${lines[@]}"}; do
     case $line in
       unit\ *) UNITS+=("${line#unit }") ;;
+      array\ *) plan_line "$line" ;;
       mount\ *) if [[ $mine == 0 ]]; then plan_line "$line"; fi ;;
     esac
   done

@@ -10,6 +10,8 @@
 
 # From the plan: the volumes; LVM snapshots to merge ("vg/lv ff_lv"); file systems to mount.
 PLAN_VOLUME=() PLAN_MERGE=() PLAN_TYPE=() PLAN_UUID=() PLAN_OPTS=() PLAN_LV=() PLAN_PATH=()
+# From the notes of a swap: names of arrays by uuid.
+declare -gA PLAN_ARRAY=()
 # What was done, for people, and as JSON: arrays, groups, mounts.
 DONE=() DONE_ARRAYS='' DONE_GROUPS='' DONE_MOUNTS=''
 # Set where the volumes take the place of others, and everything has the names that the host knows.
@@ -88,6 +90,7 @@ plan_line() {
   read_words "$1"
   case ${WORDS[0]:-} in
     volume) PLAN_VOLUME+=("${WORDS[1]}") ;;
+    array) PLAN_ARRAY[${WORDS[1]}]=${WORDS[2]} ;;
     merge) PLAN_MERGE+=("${WORDS[1]} ${WORDS[2]}") ;;
     mount)
       PLAN_TYPE+=("${WORDS[1]}") PLAN_UUID+=("${WORDS[2]}") PLAN_OPTS+=("${WORDS[3]}")

@@ -20,6 +20,7 @@ const USES_EC2: readonly FunctionName[] = [
   'discard',
   'find-set',
   'plan-restore',
+  'launch-instance',
   'create-volumes',
   'attach-volumes',
   'restore-host',

@@ -215,6 +215,7 @@ test('a place is vacated from the top down: what could start the service, the se
   // What comes back comes back as it was.
   assert.deepEqual(readFileSync(join(host.directory, 'run/restores/restore-1'), 'utf8').trim().split('\n'), [
     'mount xfs 7d3c-9a52 rw,relatime vg0/data /data',
+    'array 11111111:22222222:33333333:44444444 md0',
     'unit mariadb.socket',
     'unit mariadb.service',
   ]);
