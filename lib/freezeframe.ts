@@ -5,6 +5,7 @@ import { BackupSteps } from './backup-steps.ts';
 import { BackupWorkflow } from './backup-workflow.ts';
 import { Copy } from './copy.ts';
 import { destinationsOf } from './destinations.ts';
+import { Drill } from './drill.ts';
 import { Fleet } from './fleet.ts';
 import { HostDocuments } from './host-documents.ts';
 import type { Plan } from './plan.ts';
@@ -31,6 +32,7 @@ export class Freezeframe extends Construct {
   readonly restore: RestoreWorkflow;
   /** Undefined when the plan copies nothing. */
   readonly copy: Copy | undefined;
+  readonly drill: Drill;
   readonly prune: Prune;
   readonly fleet: Fleet;
 
@@ -54,8 +56,16 @@ export class Freezeframe extends Construct {
       receipts: this.receipts,
       alarms,
     });
-    this.restore = new RestoreWorkflow(this, 'Restore', {
-      steps: new RestoreSteps(this, 'RestoreSteps', { documents: this.documents, roles: plan.restore.roles }),
+    const restoreSteps = new RestoreSteps(this, 'RestoreSteps', {
+      documents: this.documents,
+      roles: plan.restore.roles,
+    });
+    this.restore = new RestoreWorkflow(this, 'Restore', { steps: restoreSteps, receipts: this.receipts, alarms });
+    this.drill = new Drill(this, 'Drill', {
+      plan,
+      documents: this.documents,
+      restore: this.restore.stateMachine,
+      restoreHost: restoreSteps.restoreHost,
       receipts: this.receipts,
       alarms,
     });

@@ -28,6 +28,15 @@ export const FUNCTIONS = {
   // Waits for the host to replay logs and to merge LVM snapshots; no function may take longer.
   'restore-host': { timeoutSeconds: 900 },
   'remove-volumes': { timeoutSeconds: 240 },
+  'choose-set': { timeoutSeconds: 120 },
+  'plan-drill': { timeoutSeconds: 60 },
+  'launch-scratch': { timeoutSeconds: 60 },
+  'wait-for-agent': { timeoutSeconds: 660 },
+  verify: { timeoutSeconds: 60 },
+  'check-verify': { timeoutSeconds: 60 },
+  judge: { timeoutSeconds: 60 },
+  'tear-down': { timeoutSeconds: 540 },
+  'sweep-drills': { timeoutSeconds: 900 },
   // 100,000 snapshots are 100 pages.
   'list-sets': { timeoutSeconds: 300 },
   decide: { timeoutSeconds: 300 },

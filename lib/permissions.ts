@@ -1,15 +1,18 @@
 /** What steps may do, in IAM's words: our documents, instances that bear the policy tag, snapshots that we tagged. */
 import { ArnFormat, Stack } from 'aws-cdk-lib';
+import type * as iam from 'aws-cdk-lib/aws-iam';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
 import type * as ssm from 'aws-cdk-lib/aws-ssm';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import {
   DEVICES_TAGS,
+  DRILL_TAG,
   FLEETS_PREFIX,
   IN_COPY,
   IN_RESTORE,
   RESTORE_TAGS,
+  SCRATCH_POLICY,
   SET_TAGS,
   SWAP_TAGS,
   UNPROVEN,
@@ -31,6 +34,7 @@ const LABELS = [
 const TAGGED_INSTANCES = 'Instances come and go; those that bear the policy tag are meant.';
 const OUR_VOLUMES =
   'Restored volumes come and go; the condition on the tag of their restore tells them from all others.';
+const OUR_SCRATCH = 'What a drill makes comes and goes; the condition on its tag tells it from all else.';
 const OUR_SNAPSHOTS = 'Snapshots come and go; the condition on our tags tells ours from all others.';
 
 /** Whoever gets rights: the function of a step, or a role for one. */
@@ -421,6 +425,97 @@ export function maySwapVolumes(step: StepFunction): void {
   mayUseKeysOfVolumes(step);
 }
 
+/** Where a drill may launch its instance, and as what. */
+export interface LaunchPlace {
+  readonly subnetIds: string[];
+  readonly securityGroupIds: string[];
+  readonly imageIds: string[];
+  readonly instanceTypes: string[];
+  readonly role: iam.Role;
+  readonly instanceProfileArn: string;
+}
+
+/** Launch an instance that bears the tag of a drill, of the plan's image and type, where the plan says, and with our role. */
+export function mayLaunchScratch(step: StepFunction, place: LaunchPlace): void {
+  const { partition } = Stack.of(step);
+  step.may({
+    actions: ['ec2:RunInstances'],
+    resources: [ec2Arn(step, 'instance')],
+    conditions: {
+      StringLike: { [`aws:RequestTag/${DRILL_TAG}`]: PRESENT },
+      StringEquals: {
+        [`aws:RequestTag/${USER_TAGS.policy}`]: SCRATCH_POLICY,
+        'ec2:InstanceType': place.instanceTypes,
+        'ec2:MetadataHttpTokens': 'required',
+      },
+      ArnEquals: { 'ec2:InstanceProfile': place.instanceProfileArn },
+    },
+    because: OUR_SCRATCH,
+  });
+  step.may({
+    actions: ['ec2:RunInstances'],
+    resources: [
+      ...place.subnetIds.map((id) => ec2Arn(step, 'subnet', id)),
+      ...place.securityGroupIds.map((id) => ec2Arn(step, 'security-group', id)),
+      // Whose image it is, the plan does not say; its ARN names no account.
+      ...place.imageIds.map((id) => `arn:${partition}:ec2:${Stack.of(step).region}::image/${id}`),
+    ],
+  });
+  step.may({
+    actions: ['ec2:RunInstances'],
+    resources: [ec2Arn(step, 'network-interface'), ec2Arn(step, 'volume')],
+    because: 'Made with the instance, which is checked by its tags and by where it goes.',
+  });
+  step.may({
+    actions: ['ec2:CreateTags'],
+    resources: [ec2Arn(step, 'instance'), ec2Arn(step, 'volume')],
+    conditions: { StringEquals: { 'ec2:CreateAction': 'RunInstances' } },
+    because: OUR_SCRATCH,
+  });
+  step.may({
+    actions: ['iam:PassRole'],
+    resources: [place.role.roleArn],
+    conditions: { StringEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } },
+  });
+}
+
+/** Terminate instances and delete volumes that bear the tag of a drill. */
+export function mayTearDown(step: StepFunction): void {
+  const ours = { StringLike: { [`aws:ResourceTag/${DRILL_TAG}`]: PRESENT } };
+  step.may({
+    actions: ['ec2:TerminateInstances'],
+    resources: [ec2Arn(step, 'instance')],
+    conditions: ours,
+    because: OUR_SCRATCH,
+  });
+  step.may({
+    actions: ['ec2:DetachVolume', 'ec2:DeleteVolume'],
+    resources: [ec2Arn(step, 'volume')],
+    conditions: ours,
+    because: OUR_SCRATCH,
+  });
+  step.may({
+    actions: ['ec2:DetachVolume'],
+    resources: [ec2Arn(step, 'instance')],
+    conditions: { StringLike: { [`aws:ResourceTag/${USER_TAGS.policy}`]: PRESENT } },
+    because: TAGGED_INSTANCES,
+  });
+}
+
+/** Write on snapshots of our sets what a drill has shown, and nothing else. */
+export function mayStampSets(step: StepFunction): void {
+  step.may({
+    actions: ['ec2:CreateTags'],
+    resources: [snapshotArn(step)],
+    conditions: {
+      StringLike: { [`aws:ResourceTag/${SET_TAGS.run}`]: PRESENT },
+      'ForAllValues:StringEquals': { 'aws:TagKeys': SET_TAGS.verified },
+      Null: { 'aws:TagKeys': 'false' },
+    },
+    because: OUR_SNAPSHOTS,
+  });
+}
+
 function mayMoveVolumes(
   step: StepFunction,
   action: 'ec2:AttachVolume' | 'ec2:DetachVolume',
@@ -532,8 +627,8 @@ type Ec2Resource =
   | 'key-pair'
   | 'launch-template';
 
-const ec2Arn = (scope: Construct, resource: Ec2Resource): string =>
-  Stack.of(scope).formatArn({ service: 'ec2', resource, resourceName: '*' });
+const ec2Arn = (scope: Construct, resource: Ec2Resource, resourceName = '*'): string =>
+  Stack.of(scope).formatArn({ service: 'ec2', resource, resourceName });
 
 /** The ARN of a snapshot names no account. */
 const snapshotArn = (scope: Construct, region?: string): string =>

@@ -47,6 +47,33 @@ const TimeZone = z
 
 const count = wholeNumber('a whole number of sets, 0 or more', 0).default(0);
 
+/** An id as EC2 gives it. */
+const ec2Id = (kind: string) => {
+  const what = `an id such as ${kind}-0123456789abcdef0`;
+  return z.string(what).regex(new RegExp(`^${kind}-([0-9a-f]{8}|[0-9a-f]{17})$`), what);
+};
+
+const AN_INSTANCE_TYPE = 'an instance type such as t3.large';
+
+const DrillBlock = block(
+  'where and when to drill: { "schedule": "cron(0 12 ? * SUN *)", "vpcId": "vpc-…", "subnetId": "subnet-…", "imageId": "ami-…" }',
+  {
+    schedule: Schedule,
+    vpcId: ec2Id('vpc'),
+    /** One that has no way out but to Systems Manager. */
+    subnetId: ec2Id('subnet'),
+    /** With the servers of the databases, their checkers, and the SSM agent. */
+    imageId: ec2Id('ami'),
+    /** Of the Nitro system: the host has to see which disk is which volume. */
+    instanceType: z
+      .string(AN_INSTANCE_TYPE)
+      .regex(/^[a-z0-9-]+\.[a-z0-9-]+$/, AN_INSTANCE_TYPE)
+      .default('t3.large'),
+    /** For all checks of one set together. */
+    verifyMinutes: wholeNumber('a whole number of minutes from 5 to 720', 5, 720).default(240),
+  },
+);
+
 /** Any one of these keeps sets of an instance that is backed up. */
 const KEEPS = ['last', 'daily', 'weekly', 'monthly', 'yearly', 'days'] as const;
 
@@ -133,6 +160,8 @@ const Policy = block('a policy: { "schedule": "cron(0 3 * * ? *)", "retain": { "
   lock: Lock.optional(),
   /** Other Regions and accounts that get a copy of every set. */
   copyTo: Copies.default([]),
+  /** Sets of this policy are restored on a machine of their own, verified and thrown away again. */
+  drill: DrillBlock.optional(),
 });
 
 const POLICY_NAME = 'a name of 1 to 32 lower-case letters, digits and dashes that starts with a letter';

@@ -13,6 +13,7 @@ import {
   BACKUP,
   COPY,
   DOCUMENTS,
+  DRILL,
   FIRING,
   FLEET,
   GRADES,
@@ -286,8 +287,10 @@ describe('the host contract', () => {
   });
 });
 
+const OF_JUDGE = [errors.DAMAGED_SET, errors.NOT_RESTORED, errors.NOT_VERIFIED];
+
 it('the pages about what fails name only errors that there are', () => {
-  const known = [...Object.keys(errors), ...errors.HOST_ERROR_NAMES, errors.GRADE_MISSED];
+  const known = [...Object.keys(errors), ...errors.HOST_ERROR_NAMES, errors.GRADE_MISSED, ...OF_JUDGE];
   // What Inspect finds at fault is named by the scripts alone.
   const scripts = globSync('ssm-documents/linux/*.sh', { cwd: ROOT }).map(text).join();
   const isKnown = (error: string) => known.includes(error) || scripts.includes(`fault_add ${error.slice(0, -5)} `);
@@ -355,7 +358,7 @@ describe('the runbook', async () => {
         id,
       );
     }
-    const names = [...Object.values(DOCUMENTS), BACKUP, COPY, FIRING, FLEET, THAW_RESCUE, PRUNE] as string[];
+    const names = [...Object.values(DOCUMENTS), BACKUP, COPY, DRILL, FIRING, FLEET, THAW_RESCUE, PRUNE] as string[];
     for (const name of matches(page, /\b(Freezeframe-\w+)/g)) assert.ok(names.includes(name), name);
   });
 });
@@ -404,7 +407,7 @@ function planKeys(): string[] {
   );
   return keys.flatMap((key) => {
     const block = key.slice(policy.length + 1);
-    if (!['freeze', 'retain', 'archive', 'lock', 'copyTo'].includes(block)) return [key];
+    if (!['freeze', 'retain', 'archive', 'lock', 'copyTo', 'drill'].includes(block)) return [key];
     const list = block === 'copyTo';
     return keysOf({}, (part) => ({ policies: { nightly: { [block]: list ? [part] : part } } })).map(
       (each) => `${key}${list ? '[]' : ''}.${each}`,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CreateVolumeRequest } from '@aws-sdk/client-ec2';
-import { RESTORE_TAGS, USER_TAGS } from '../shared/names.ts';
+import { DRILL_TAG, RESTORE_TAGS, USER_TAGS } from '../shared/names.ts';
 import type { Restore } from '../shared/restore-contracts.ts';
 import { performanceOf, typeOf } from '../shared/volume-performance.ts';
 
@@ -12,7 +12,7 @@ const MOST_TAGS = 50;
  * in it, so that no volume exists without them. What the set's evidence does not tell is EC2's default for gp3.
  */
 export const volumeRequest = (
-  { restore, set, zone, initializationRate, originals }: Restore,
+  { restore, set, zone, initializationRate, originals, drill }: Restore,
   { from, snapshotId, spec }: Restore['volumes'][number],
 ): CreateVolumeRequest => {
   const ours = {
@@ -21,6 +21,7 @@ export const volumeRequest = (
     [RESTORE_TAGS.from]: from,
     // A copy is no member of the sets of the instance that it is attached to; what takes the original's place is.
     ...(originals ? {} : { [USER_TAGS.exclude]: 'true' }),
+    ...(drill !== undefined && { [DRILL_TAG]: drill }),
   };
   const theirs = Object.entries(spec?.tags ?? {}).slice(0, MOST_TAGS - Object.keys(ours).length);
   return {

@@ -1,6 +1,6 @@
 /** Which of the tagged instances a firing backs up, and why it does not back up the others. */
 import type { Unmet } from '../shared/contracts.ts';
-import { USER_TAGS } from '../shared/names.ts';
+import { DRILL_TAG, USER_TAGS } from '../shared/names.ts';
 import { policiesOf } from '../shared/policy-tag.ts';
 
 export interface TaggedInstance {
@@ -34,6 +34,8 @@ export const chooseTargets = (
   for (const instance of instances.toSorted((a, b) => a.instanceId.localeCompare(b.instanceId))) {
     const { instanceId, state, tags } = instance;
     if (['terminated', 'shutting-down'].includes(state)) continue;
+    // A scratch instance of a drill.
+    if (tags[DRILL_TAG] !== undefined) continue;
     const wanted = policiesOf(tags);
     const unmet = (error: string, why: string) => choice.unmet.push({ instanceId, error, why });
 

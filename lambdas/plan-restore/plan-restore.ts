@@ -82,6 +82,7 @@ export const planRestore = async (input: PlanRestoreInput, world: World): Promis
     under: wish.under,
     keepOnFailure: wish.keepOnFailure,
     initializationRate: wish.initializationRate ?? null,
+    ...(wish.drill !== undefined && { drill: wish.drill }),
     document,
     volumes: volumeIds.map((from) => memberOf(set, evidence, from, swap?.places)),
     originals: swap?.originals ?? null,

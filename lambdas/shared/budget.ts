@@ -95,6 +95,18 @@ export const ATTACH_MS = 180_000;
 /** A volume that nobody uses is detached within seconds. */
 export const DETACH_MS = 180_000;
 
+/** A scratch instance boots in one or two minutes until its agent has told SSM that it is there. */
+export const AGENT_MS = 600_000;
+
+/** A terminated instance is gone, and its volumes are free, within a minute or two. */
+export const TEAR_DOWN_MS = 480_000;
+
+/** Beyond the minutes that Verify may take: its way to the host and back, and the end of what it is at. */
+export const VERIFY_GRACE_MS = 300_000;
+
+/** Beyond the same minutes, a scratch instance shuts itself down, whatever has become of its drill. */
+export const SCRATCH_GRACE_MINUTES = 240;
+
 /**
  * Seconds after its turn within which a run of a fleet asks its host. What could hold up many at once (Step Functions,
  * Lambda or Run Command throttled) does so before that, and lets them go together: EC2's bucket has tokens in reserve

@@ -11,6 +11,7 @@ import {
   DeleteSnapshotCommand,
   DeleteTagsCommand,
   DeleteVolumeCommand,
+  type Instance as DescribedInstance,
   DescribeImagesCommand,
   DescribeInstancesCommand,
   DescribeLockedSnapshotsCommand,
@@ -25,12 +26,15 @@ import {
   LockSnapshotCommand,
   ModifySnapshotAttributeCommand,
   ModifySnapshotTierCommand,
+  RunInstancesCommand,
+  type RunInstancesRequest,
   type Snapshot,
   type Tag,
+  TerminateInstancesCommand,
   type Volume,
 } from '@aws-sdk/client-ec2';
 import { ask } from './aws-errors.ts';
-import { RESTORE_TAGS, SET_TAGS, USER_TAGS } from './names.ts';
+import { DRILL_TAG, RESTORE_TAGS, SET_TAGS, USER_TAGS } from './names.ts';
 
 export type Tags = Record<string, string>;
 
@@ -178,6 +182,12 @@ export const volumesOfRestore = (client: EC2Client) => (restore: string) =>
 export const volumesById = (client: EC2Client) => (volumeIds: readonly string[]) =>
   inChunks(volumeIds, (chunk) => findVolumes(client, { Name: 'volume-id', Values: chunk }));
 
+/** Of this drill, or of every drill there ever was. */
+export const volumesOfDrills = (client: EC2Client) => (drill?: string) => findVolumes(client, ofDrills(drill));
+
+const ofDrills = (drill: string | undefined): Filter =>
+  drill === undefined ? { Name: 'tag-key', Values: [DRILL_TAG] } : { Name: `tag:${DRILL_TAG}`, Values: [drill] };
+
 const findVolumes = async (client: EC2Client, filter: Filter): Promise<RestoredVolume[]> => {
   const found: Volume[] = [];
   let next: string | undefined;
@@ -203,6 +213,55 @@ const findVolumes = async (client: EC2Client, filter: Filter): Promise<RestoredV
       },
     };
   });
+};
+
+/** One that a drill has launched. */
+export interface ScratchInstance {
+  instanceId: string;
+  /** pending, running, shutting-down, terminated, stopping, stopped. */
+  state: string;
+  tags: Tags;
+}
+
+export const instancesOfDrills =
+  (client: EC2Client) =>
+  async (drill?: string): Promise<ScratchInstance[]> => {
+    const found: DescribedInstance[] = [];
+    let next: string | undefined;
+    do {
+      const page = await ask('ec2:DescribeInstances', () =>
+        client.send(
+          new DescribeInstancesCommand({
+            Filters: [ofDrills(drill)],
+            MaxResults: 1_000,
+            ...(next && { NextToken: next }),
+          }),
+        ),
+      );
+      found.push(...(page.Reservations ?? []).flatMap(({ Instances = [] }) => Instances));
+      next = page.NextToken;
+    } while (next);
+    return found.map(({ InstanceId = '', State, Tags }) => ({
+      instanceId: InstanceId,
+      state: State?.Name ?? '',
+      tags: tagsOf(Tags),
+    }));
+  };
+
+export const runInstance = (client: EC2Client) => async (request: RunInstancesRequest) => {
+  const { Instances } = await ask('ec2:RunInstances', () => client.send(new RunInstancesCommand(request)));
+  return Instances?.[0]?.InstanceId ?? '';
+};
+
+/** Gone already is as good as terminated. */
+export const terminateInstance = (client: EC2Client) => async (instanceId: string) => {
+  try {
+    await ask('ec2:TerminateInstances', () =>
+      client.send(new TerminateInstancesCommand({ InstanceIds: [instanceId] })),
+    );
+  } catch (error) {
+    if ((error as Error).name !== 'InvalidInstanceID.NotFound') throw error;
+  }
 };
 
 export const createVolume = (client: EC2Client) => async (request: CreateVolumeRequest) => {
@@ -265,6 +324,9 @@ export const snapshotsOfRun = (client: EC2Client) => (run: string) =>
 
 export const snapshotsOfInstance = (client: EC2Client) => (instanceId: string) =>
   findSnapshots(client, [{ Name: `tag:${SET_TAGS.instance}`, Values: [instanceId] }]);
+
+export const snapshotsOfPolicy = (client: EC2Client) => (policy: string) =>
+  findSnapshots(client, [{ Name: `tag:${SET_TAGS.policy}`, Values: [policy] }, OURS]);
 
 /** By filter, since asking for ids fails altogether when one of them is gone. */
 export const snapshotsById = (client: EC2Client) => (snapshotIds: readonly string[]) =>

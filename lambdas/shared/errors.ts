@@ -107,6 +107,20 @@ export const DetachTimeoutError = errorNamed('DetachTimeoutError');
 /** Volumes of a restore that failed could not be removed. */
 export const VolumesLeftError = errorNamed('VolumesLeftError');
 
+// -------------------------------------------------------------------------------------------------------------------- drill
+/** Neither the plan nor the input says where to restore to. */
+export const NoScratchError = errorNamed('NoScratchError');
+/** EC2 would not launch the scratch instance, or it ended before it was of use. */
+export const LaunchFailedError = errorNamed('LaunchFailedError');
+/** The agent of a scratch instance did not show: its subnet has no way to Systems Manager. */
+export const ScratchSilentError = errorNamed('ScratchSilentError');
+/** Something that a drill has made is still there. */
+export const TearDownError = errorNamed('TearDownError');
+/** Not thrown: *Judge* hands these on, so that all is torn down before the drill ends red. */
+export const NOT_RESTORED = 'NotRestoredError';
+export const DAMAGED_SET = 'DamagedSetError';
+export const NOT_VERIFIED = 'NotVerifiedError';
+
 // ------------------------------------------------------------------------------------------------------------------- Windows
 /** VSS takes every volume but the boot volume: it can't leave one out. */
 export const ExcludeNotPossibleError = errorNamed('ExcludeNotPossibleError');

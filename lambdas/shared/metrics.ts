@@ -22,13 +22,18 @@ export const metricLine = (
           Namespace: METRICS.namespace,
           // With the policy for the graphs, without for one alarm over all policies.
           Dimensions: [['Policy'], []],
-          Metrics: Object.keys(values).map((Name) => ({ Name, Unit: Name.endsWith('Ms') ? 'Milliseconds' : 'None' })),
+          Metrics: Object.keys(values).map((Name) => ({ Name, Unit: unitOf(Name) })),
         },
       ],
     },
     Policy: policy,
     ...values,
   });
+
+const unitOf = (name: string): string => {
+  if (name.endsWith('Ms')) return 'Milliseconds';
+  return name.endsWith('Seconds') ? 'Seconds' : 'None';
+};
 
 export const writeMetrics = (...line: Parameters<typeof metricLine>): void => {
   process.stdout.write(`${metricLine(...line)}\n`);

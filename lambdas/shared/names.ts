@@ -49,6 +49,21 @@ export const RESTORE_STATES = {
   letGoOfSet: 'Let go of set',
 } as const;
 
+/** States of the drill that do work, in the order they run. Its *Release host* is the very function of Restore's. */
+export const DRILL_STATES = {
+  chooseSet: 'Choose set',
+  readEvidence: 'Read evidence',
+  planDrill: 'Plan drill',
+  launchScratch: 'Launch scratch',
+  waitForAgent: 'Wait for agent',
+  restore: 'Restore',
+  verify: 'Verify',
+  checkVerify: 'Check verify',
+  judge: 'Judge',
+  releaseHost: RESTORE_STATES.releaseHost,
+  tearDown: 'Tear down',
+} as const;
+
 /** States of the prune. */
 export const PRUNE_STATES = {
   listSets: 'List sets',
@@ -122,6 +137,15 @@ export const SWAP_TAGS = {
   device: 'freezeframe:swapped-device',
 } as const;
 
+/** Name of the state machine that restores a set to throw it away again. */
+export const DRILL = 'Freezeframe-Drill';
+
+/** On all that a drill makes, instances and volumes: the name of its execution. Nothing else is ever terminated by us. */
+export const DRILL_TAG = 'freezeframe:drill';
+
+/** Policy tag of a scratch instance: documents may be sent to it, and no policy can have such a name. */
+export const SCRATCH_POLICY = '@drill';
+
 /** Name of the state machine that lets sets go. */
 export const PRUNE = 'Freezeframe-Prune';
 
@@ -165,6 +189,8 @@ export const METRICS = {
   lateCopies: 'LateCopies',
   /** Hours since the point in time of the oldest set that a destination still lacks. */
   oldestLackingHours: 'OldestLackingHours',
+  /** From the start of a drill's restore to mounted file systems. */
+  restoreSeconds: 'RestoreSeconds',
 } as const;
 
 /** Tags the user puts on instances, volumes and snapshots. */
@@ -207,6 +233,8 @@ export const SET_TAGS = {
   source: 'freezeframe:source',
   /** On copies: the grade of their set, which becomes their own when the whole set is there. */
   sourceGrade: 'freezeframe:source-grade',
+  /** When a drill has found the set good, ISO 8601; or `failed` and when, where it has found it wanting. */
+  verified: 'freezeframe:verified',
   /** Retention has let the set go; since when its members are being deleted. */
   deleting: 'freezeframe:deleting',
 } as const;

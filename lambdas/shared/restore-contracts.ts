@@ -75,6 +75,8 @@ export const RestoreWish = z.strictObject({
   keepOnFailure: z._default(z.boolean(), false),
   /** MiB/s at which EBS reads each new volume from S3; without it blocks come as they are read. */
   initializationRate: z.optional(z.number().check(z.int(), z.gte(100), z.lte(300))),
+  /** Name of the drill that will throw it away again: its tear-down takes the volumes, by a tag. */
+  drill: z.optional(RunId),
 });
 export type RestoreWish = z.infer<typeof RestoreWish>;
 
@@ -137,6 +139,7 @@ export const Restore = z.object({
   under: z.string(),
   keepOnFailure: z.boolean(),
   initializationRate: z.nullable(z.number()),
+  drill: z.optional(RunId),
   document: PinnedDocument,
   /** `device`: where the original was attached. */
   volumes: z.array(

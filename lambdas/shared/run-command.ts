@@ -77,7 +77,7 @@ export const runCommand = async <Schema extends z.ZodMiniType>(
   const sentAt = clock.now();
   const commandId = await sendCommand(channel, command);
   const invocation = await follow(channel, clock, command, commandId, sentAt + patienceMs, looks);
-  return { answer: read(command, commandId, invocation, answerSchema), sentAt, answeredAt: clock.now() };
+  return { answer: answerOf(command, commandId, invocation, answerSchema), sentAt, answeredAt: clock.now() };
 };
 
 /**
@@ -164,14 +164,15 @@ const follow = async (
   }
 };
 
-const isUnderway = ({ details }: Invocation): boolean =>
+export const isUnderway = ({ details }: Invocation): boolean =>
   ['Pending', 'InProgress', 'Delayed', 'Cancelling', ''].includes(compact(details));
 
 /** SSM writes some details with blanks in one place and without in another. */
 const compact = (details: string): string => details.replaceAll(' ', '');
 
-const read = <Schema extends z.ZodMiniType>(
-  command: Command,
+/** The answer of a command that has ended, or why there is none. */
+export const answerOf = <Schema extends z.ZodMiniType>(
+  command: Pick<Command, 'document' | 'instanceId'>,
   commandId: string,
   invocation: Invocation,
   answerSchema: Schema,

@@ -1,5 +1,6 @@
 /** Step Functions: executions, what they have been through, and starting the rescue. */
 import {
+  DescribeExecutionCommand,
   type ExecutionStatus,
   GetExecutionHistoryCommand,
   ListExecutionsCommand,
@@ -82,6 +83,21 @@ const errorIn = (event: ToldEvent): string | undefined =>
   event.lambdaFunctionTimedOutEventDetails?.error ??
   event.taskFailedEventDetails?.error ??
   event.taskTimedOutEventDetails?.error;
+
+/** RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED; undefined when there is no such execution. */
+export const statusOf =
+  (client: SFNClient) =>
+  async (executionArn: string): Promise<ExecutionStatus | undefined> => {
+    try {
+      const { status } = await ask('states:DescribeExecution', () =>
+        client.send(new DescribeExecutionCommand({ executionArn, includedData: 'METADATA_ONLY' })),
+      );
+      return status;
+    } catch (error) {
+      if ((error as Error).name === 'ExecutionDoesNotExist') return undefined;
+      throw error;
+    }
+  };
 
 /** The input that an execution was started with. */
 export const inputOf =

@@ -9,6 +9,8 @@ import { runSimulation } from '@cloud-copilot/iam-simulate';
 import {
   BACKUP,
   DOCUMENTS,
+  DRILL,
+  DRILL_TAG,
   IN_COPY,
   IN_RESTORE,
   INSPECT_WINDOWS,
@@ -346,6 +348,29 @@ const deleteVolume: Asked = {
   context: OUR_VOLUME,
 };
 
+const stamp: Asked = {
+  title: 'write on a snapshot of ours what a drill has shown',
+  action: 'ec2:CreateTags',
+  resource: SNAPSHOT,
+  context: { ...OUR_SET, 'aws:TagKeys': [SET_TAGS.verified] },
+};
+const OUR_DRILL = { [`aws:ResourceTag/${DRILL_TAG}`]: 'drill-1' };
+const takeAway: readonly Asked[] = [
+  {
+    title: 'terminate an instance of a drill',
+    action: 'ec2:TerminateInstances',
+    resource: INSTANCE,
+    context: OUR_DRILL,
+  },
+  ...(['Detach', 'Delete'] as const).map((verb) => ({
+    title: `${verb} a volume of a drill`,
+    action: `ec2:${verb}Volume`,
+    resource: VOLUME,
+    context: OUR_DRILL,
+  })),
+  { ...(move('Detach')[1] as Asked), title: 'Detach it at an instance with a policy tag' },
+];
+
 /** What no step may do, whichever it is. */
 const bucketArn = String(
   resolve({ 'Fn::GetAtt': [Object.keys(resources).find((id) => resources[id]?.Type === 'AWS::S3::Bucket'), 'Arn'] }),
@@ -638,6 +663,31 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
   'swap-volumes': [look('ec2:DescribeVolumes'), ...swap],
   'restore-host': [look('ec2:DescribeVolumes'), send(DOCUMENTS.restore), sendToTagged, sendToLaunched, readResult],
   'remove-volumes': [look('ec2:DescribeVolumes'), ...move('Detach'), deleteVolume],
+  'choose-set': [look('ec2:DescribeSnapshots')],
+  'plan-drill': [
+    {
+      title: 'resolve the version of Freezeframe-Verify',
+      action: 'ssm:DescribeDocument',
+      resource: document(DOCUMENTS.verify),
+    },
+  ],
+  // The plan of the repository drills nothing: see below for one that does.
+  'launch-scratch': [],
+  'wait-for-agent': [look('ec2:DescribeInstances'), look('ssm:DescribeInstanceInformation')],
+  verify: [send(DOCUMENTS.verify), sendToTagged, readResult],
+  'check-verify': [readResult],
+  judge: [stamp],
+  'tear-down': [look('ec2:DescribeInstances'), look('ec2:DescribeVolumes'), ...takeAway],
+  'sweep-drills': [
+    look('ec2:DescribeInstances'),
+    look('ec2:DescribeVolumes'),
+    ...takeAway,
+    {
+      title: 'ask whether a drill still runs',
+      action: 'states:DescribeExecution',
+      resource: `arn:aws:states:${REGION}:${ACCOUNT}:execution:${DRILL}:drill-1`,
+    },
+  ],
   'find-targets': [look('ec2:DescribeInstances'), look('ssm:DescribeInstanceInformation'), readList, writeList],
   report: [readList],
   'check-rpo': [look('ec2:DescribeInstances'), look('ec2:DescribeSnapshots')],

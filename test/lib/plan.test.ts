@@ -23,7 +23,7 @@ describe('a wrong plan stops the synth with one line that names the place, the v
   const A_REGION = 'expected a Region such as eu-west-1';
   const A_NAME = 'expected a name of 1 to 32 lower-case letters, digits and dashes that starts with a letter';
   const A_POLICY_KEY =
-    'expected one of schedule, timeZone, grade, onDowngrade, freeze, windowMinutes, rpoHours, retain, archive, lock, copyTo';
+    'expected one of schedule, timeZone, grade, onDowngrade, freeze, windowMinutes, rpoHours, retain, archive, lock, copyTo, drill';
   const A_KEY = 'expected the ARN of a KMS key (or of its alias) in the Region of the copy';
   const nightly = 'freezeframe.policies.nightly';
 

@@ -192,14 +192,23 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
       const { LaunchTemplateId, LaunchTemplateName } = given.LaunchTemplate ?? {};
       const template = world.ec2.launches.templates.get(LaunchTemplateId ?? LaunchTemplateName ?? '');
       const snapshots = given.BlockDeviceMappings?.flatMap(({ Ebs }) => Ebs?.SnapshotId ?? []) ?? [];
-      const arn = (kind: string) => `arn:aws:ec2:${place}:${kind}/x`;
+      const arn = (kind: string, id = 'x') => `arn:aws:ec2:${place}:${kind}/${id}`;
       return [
-        { ...whole, resource: instanceArn('*'), context: tags('instance') },
-        { ...whole, resource: volumeArn('*'), context: tags('volume') },
-        ...['network-interface', 'subnet', 'security-group', 'launch-template'].map((kind) => ({
+        {
           ...whole,
-          resource: arn(kind),
-        })),
+          resource: instanceArn('*'),
+          context: {
+            ...tags('instance'),
+            ...(given.InstanceType && { 'ec2:InstanceType': given.InstanceType }),
+            ...(given.IamInstanceProfile?.Arn && { 'ec2:InstanceProfile': given.IamInstanceProfile.Arn }),
+            'ec2:MetadataHttpTokens': given.MetadataOptions?.HttpTokens ?? 'optional',
+          },
+        },
+        { ...whole, resource: volumeArn('*'), context: tags('volume') },
+        { ...whole, resource: arn('network-interface') },
+        { ...whole, resource: arn('subnet', given.SubnetId) },
+        ...(given.SecurityGroupIds ?? ['x']).map((id) => ({ ...whole, resource: arn('security-group', id) })),
+        ...(given.LaunchTemplate ? [{ ...whole, resource: arn('launch-template') }] : []),
         { ...whole, resource: imageArn(given.ImageId ?? template?.imageId ?? 'ami-0ffffffffffffffff') },
         ...snapshots.map((id) => ({
           ...whole,
@@ -336,6 +345,11 @@ interface Input {
   TagSpecifications?: { ResourceType?: string; Tags?: Tag[] }[];
   LaunchTemplate?: { LaunchTemplateId?: string; LaunchTemplateName?: string };
   BlockDeviceMappings?: { Ebs?: { SnapshotId?: string } }[];
+  InstanceType?: string;
+  IamInstanceProfile?: { Arn?: string };
+  MetadataOptions?: { HttpTokens?: string };
+  SubnetId?: string;
+  SecurityGroupIds?: string[];
   ImageId?: string;
   Resources?: string[];
   SnapshotId?: string;

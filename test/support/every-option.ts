@@ -20,6 +20,18 @@ export const EVERY_OPTION = {
         },
       ],
     },
+    drilled: {
+      schedule: 'rate(1 day)',
+      retain: { last: 7 },
+      drill: {
+        schedule: 'cron(0 12 ? * SUN *)',
+        vpcId: 'vpc-0123456789abcdef0',
+        subnetId: 'subnet-0123456789abcdef0',
+        imageId: 'ami-0123456789abcdef0',
+        instanceType: 'm7i.large',
+        verifyMinutes: 120,
+      },
+    },
     hourly: { schedule: 'rate(1 hour)', grade: 'filesystem', onDowngrade: 'discard', retain: { last: 24 } },
     kept: {
       schedule: 'rate(7 days)',

@@ -9,13 +9,21 @@ import { readAssembly, type Stack } from '../../lab/aws/template.ts';
 import { World, type WorldOptions } from '../../lab/aws/world.ts';
 import { VirtualTime } from '../../lab/virtual-time.ts';
 import type { WindowsAnswer } from '../../lambdas/shared/contracts.ts';
-import { BACKUP, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
+import { BACKUP, DRILL_TAG, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
 import { assemblyOf, destinationAssembly } from './assembly.ts';
 import { putVssDocuments } from './aws-vss-documents.ts';
 import { MemoryStore } from './memory-store.ts';
 import { ModelHost } from './model-host.ts';
 import { windowsAnswer } from './model-windows.ts';
 import { ModelWindowsHost } from './model-windows-host.ts';
+
+/** Where drills of the tests' plan launch their instances. */
+export const DRILL_PLACE = {
+  schedule: 'rate(7 days)',
+  vpcId: 'vpc-0123456789abcdef0',
+  subnetId: 'subnet-0123456789abcdef0',
+  imageId: 'ami-0123456789abcdef0',
+} as const;
 
 /** What the tests' plan promises, by policy: the wanted grade, and what becomes of a set that misses it. */
 export const POLICIES = {
@@ -40,6 +48,10 @@ export class ModelAccount {
   readonly clock: Clock = realClock;
   readonly servers = new Map<string, Server>();
   readonly windowsServers = new Map<string, WindowsServer>();
+  /** Hosts of instances that drills have launched, the terminated ones too. */
+  readonly scratchHosts = new Map<string, ModelHost>();
+  /** By drill: called with its host before that starts; where it throws, its agent never does. */
+  readonly onScratch = new Map<string, (host: ModelHost) => void>();
   readonly #store = new MemoryStore();
   #deployment: Deployment | undefined;
   #runs = 0;
@@ -53,6 +65,7 @@ export class ModelAccount {
     });
     draw(this.world.latency, { ...SOME_LATENCY, ...latency });
     this.#store.isInUse = (id, volumeId) => this.servers.get(id)?.host.used.has(volumeId) ?? false;
+    this.#letLaunch();
     this.#store.onSnapshot = async (id, volumeIds) => {
       await this.servers.get(id)?.disks.onSnapshot(id, volumeIds);
       await this.windowsServers.get(id)?.host.witness(volumeIds);
@@ -196,6 +209,25 @@ export class ModelAccount {
     );
   }
 
+  /** Scratch instances of drills: hosts without an array of their own. */
+  #letLaunch(): void {
+    const { launches } = this.world.ec2;
+    launches.images.set(DRILL_PLACE.imageId, { rootGiB: 8 });
+    launches.subnets.set(DRILL_PLACE.subnetId, { availabilityZone: `${this.world.region}b` });
+    launches.machines = {
+      start: async ({ instanceId, rootVolumeId }) => {
+        const host = new ModelHost({ rootVolume: rootVolumeId, dataVolumes: [], database: false, clock: this.clock });
+        host.sees = (volumeId) => this.#store.attached.get(volumeId) === instanceId;
+        this.scratchHosts.set(instanceId, host);
+        this.onScratch.get(this.world.ec2.instances.get(instanceId)?.tags.get(DRILL_TAG) ?? '')?.(host);
+        return host;
+      },
+      stop: async (instanceId) => {
+        for (const [volumeId, at] of this.#store.attached) if (at === instanceId) this.#store.attached.delete(volumeId);
+      },
+    };
+  }
+
   async close(): Promise<void> {
     await this.#deployment?.close();
   }
@@ -211,7 +243,13 @@ function letTimePass(): void {
   isVirtual = true;
 }
 
-const SOME_LATENCY = { describeMs: 300, commandStartMs: 300, commandResultMs: 300, invocationVisibleMs: 200 };
+const SOME_LATENCY = {
+  describeMs: 300,
+  instanceMs: 20_000,
+  commandStartMs: 300,
+  commandResultMs: 300,
+  invocationVisibleMs: 200,
+};
 
 function draw(latency: Latency, drawn: Partial<Record<keyof Latency, number | (() => number)>>): void {
   for (const [name, value] of Object.entries(drawn)) {

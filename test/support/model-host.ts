@@ -192,6 +192,7 @@ export class ModelHost implements Agent {
   #act(name: keyof typeof DOCUMENTS, parameters: Record<string, string>): Promise<object> {
     if (name === 'inspect') return this.#inspect(parameters.Apps as string);
     if (name === 'restore') return this.#restore(parameters);
+    if (name === 'verify') return this.#verify(parameters);
     return name === 'freeze'
       ? this.#freeze(parameters)
       : this.#thawDocument(parameters.Run as string, parameters.Why as keyof typeof WHO);
@@ -249,6 +250,29 @@ export class ModelHost implements Agent {
     }
     const head = { contract: CONTRACT, restore: Restore, act, arrays: [], groups: [] };
     return { ...head, mounts: act === 'mount' || act === 'occupy' ? mounts : [], done: [] };
+  }
+
+  /** Finds what is mounted well, and the applications of the plan, unless the test has something against them. */
+  async #verify({ Restore = '', Under = '', Plan = '' }: Record<string, string>): Promise<object> {
+    const mounts = this.restored.get(Restore);
+    if (!mounts) throw new HostFault('FilesystemMissing', `nothing is mounted below ${Under}/${Restore}`);
+    const lines = Buffer.from(Plan, 'base64')
+      .toString()
+      .split('\n')
+      .map((line) => line.split(' ').map((word) => word.replaceAll('\\040', ' ')));
+    const fine = { verdict: 'ok', said: 'nothing was found', seconds: 1 };
+    const filesystems = mounts.map((at) => ({
+      ...fine,
+      kind: 'filesystem',
+      name: at.slice(`${Under}/${Restore}`.length),
+    }));
+    const apps = lines
+      .filter(([what]) => what === 'app')
+      .map(([, driver = '', name, dataDir]) => {
+        const [verdict, said] = this.trouble.verdicts?.[driver] ?? [fine.verdict, fine.said];
+        return { ...fine, kind: 'application', name: `${name} (${dataDir})`, verdict, said };
+      });
+    return { contract: CONTRACT, restore: Restore, checks: [...filesystems, ...apps] };
   }
 
   async #freeze(parameters: Record<string, string>): Promise<object> {
@@ -435,6 +459,8 @@ export interface Trouble {
   /** Mounts that somebody else has thawed meanwhile. */
   meltedMounts?: readonly string[];
   lvmOverflow?: boolean;
+  /** What Verify finds in an application, by driver, when it is not well. */
+  verdicts?: Record<string, [verdict: 'damaged' | 'unchecked', said: string]>;
   /** The lease runs out and nothing happens: what the other two rings are worth by themselves. */
   watchdogAsleep?: boolean;
 }
