@@ -12,7 +12,8 @@ verify_mysql() {
   version=$("$server" --no-defaults --version 2>/dev/null | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1) || version=''
   mysql_settings "$1"
   server_start "$server" "${SETTINGS[@]}" "--datadir=$DIR" "--socket=$HERE/s" "--pid-file=$HERE/pid" --tmpdir=/tmp \
-    --skip-networking --skip-grant-tables --loose-skip-slave-start --loose-skip-replica-start --loose-mysqlx=OFF
+    --skip-networking --skip-grant-tables --loose-skip-slave-start --loose-skip-replica-start --loose-mysqlx=OFF \
+    --secure-file-priv=/tmp
   server_answers "$product $version" "${client[@]}" -e 'SELECT 1'
   SOCKET=$HERE/s
   within "${client[@]}" -e "$MYSQL_TABLES" || server_ended "$product $version can't tell its tables"
