@@ -16,6 +16,7 @@ import {
   INSPECT_WINDOWS,
   PRUNE,
   RESTORE_TAGS,
+  SCRATCH_POLICY,
   SET_TAGS,
   SWAP_TAGS,
   THAW_RESCUE,
@@ -354,6 +355,37 @@ const stamp: Asked = {
   resource: SNAPSHOT,
   context: { ...OUR_SET, 'aws:TagKeys': [SET_TAGS.verified] },
 };
+const [profile = ''] = Object.keys(resources).filter((id) => resources[id]?.Type === 'AWS::IAM::InstanceProfile');
+const { drill } = EVERY_OPTION.policies.drilled;
+const place = (kind: string, id = '*') => `arn:aws:ec2:${REGION}:${ACCOUNT}:${kind}/${id}`;
+const launchScratch: readonly Asked[] = [
+  {
+    title: 'launch an instance of a drill',
+    action: 'ec2:RunInstances',
+    resource: INSTANCE,
+    context: {
+      [`aws:RequestTag/${DRILL_TAG}`]: 'drill-1',
+      [`aws:RequestTag/${USER_TAGS.policy}`]: SCRATCH_POLICY,
+      'ec2:InstanceType': drill.instanceType,
+      'ec2:MetadataHttpTokens': 'required',
+      'ec2:InstanceProfile': String(resolve({ 'Fn::GetAtt': [profile, 'Arn'] })),
+    },
+  },
+  { title: "launch it in the plan's subnet", action: 'ec2:RunInstances', resource: place('subnet', drill.subnetId) },
+  {
+    title: "launch it from the plan's image",
+    action: 'ec2:RunInstances',
+    resource: `arn:aws:ec2:${REGION}::image/${drill.imageId}`,
+  },
+  { title: 'launch it with a network interface', action: 'ec2:RunInstances', resource: place('network-interface') },
+  { title: 'launch it with a root volume', action: 'ec2:RunInstances', resource: place('volume') },
+  {
+    title: 'tag it in the launch',
+    action: 'ec2:CreateTags',
+    resource: INSTANCE,
+    context: { 'ec2:CreateAction': 'RunInstances', 'aws:TagKeys': [DRILL_TAG] },
+  },
+];
 const OUR_DRILL = { [`aws:ResourceTag/${DRILL_TAG}`]: 'drill-1' };
 const takeAway: readonly Asked[] = [
   {
@@ -671,8 +703,7 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
       resource: document(DOCUMENTS.verify),
     },
   ],
-  // The plan of the repository drills nothing: see below for one that does.
-  'launch-scratch': [],
+  'launch-scratch': launchScratch,
   'wait-for-agent': [look('ec2:DescribeInstances'), look('ssm:DescribeInstanceInformation')],
   verify: [send(DOCUMENTS.verify), sendToTagged, readResult],
   'check-verify': [readResult],

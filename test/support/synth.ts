@@ -138,6 +138,8 @@ function arnOf(id: string, name: string, type: string | undefined): string {
       return `arn:aws:sqs:${REGION}:${ACCOUNT}:${name}`;
     case 'AWS::Events::Rule':
       return `arn:aws:events:${REGION}:${ACCOUNT}:rule/${name}`;
+    case 'AWS::IAM::InstanceProfile':
+      return `arn:aws:iam::${ACCOUNT}:instance-profile/${name}`;
     case 'AWS::IAM::Role':
       return `arn:aws:iam::${ACCOUNT}:role/${name}`;
     default:
