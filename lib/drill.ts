@@ -3,11 +3,11 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as scheduler from 'aws-cdk-lib/aws-scheduler';
-import * as sqs from 'aws-cdk-lib/aws-sqs';
 import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import type { DrillPolicy, Scratch } from '../lambdas/shared/drill-contracts.ts';
 import type { Alarms } from './alarms.ts';
+import { DeadLetters } from './dead-letters.ts';
 import { DrillNetwork } from './drill-network.ts';
 import { DrillSteps } from './drill-steps.ts';
 import { DrillWorkflow } from './drill-workflow.ts';
@@ -31,7 +31,7 @@ export interface DrillProps {
 export class Drill extends Construct {
   readonly stateMachine: sfn.StateMachine;
   /** What could not be delivered; a message in it is an alarm. */
-  private readonly deadLetters: sqs.Queue;
+  private readonly deadLetters: DeadLetters;
 
   constructor(scope: Construct, id: string, { plan, documents, restore, restoreHost, receipts, alarms }: DrillProps) {
     super(scope, id);
@@ -44,15 +44,7 @@ export class Drill extends Construct {
       policies: drillPolicies(plan, scratches),
     });
     this.stateMachine = workflow.stateMachine;
-    this.deadLetters = new sqs.Queue(this, 'DeadLetters', {
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(14),
-    });
-    Validations.of(this.deadLetters).acknowledge(
-      { id: 'AwsSolutions-SQS3', reason: 'It is the dead letter queue.' },
-      { id: 'Serverless-SQSRedrivePolicy', reason: 'It is the dead letter queue.' },
-    );
+    this.deadLetters = new DeadLetters(this);
     this.schedules(plan);
     const sweep = this.sweeper();
 

@@ -100,6 +100,7 @@ export const NotSwappableError = errorNamed('NotSwappableError');
 export const BadTemplateError = errorNamed('BadTemplateError');
 /** A launched instance did not come so far that it could be asked. */
 export const LaunchTimeoutError = errorNamed('LaunchTimeoutError');
+/** EC2 would not launch an instance, or it ended before it was of use. */
 export const LaunchFailedError = errorNamed('LaunchFailedError');
 /** An instance that was launched for a restore that failed is still there. */
 export const InstanceLeftError = errorNamed('InstanceLeftError');
@@ -110,8 +111,6 @@ export const VolumesLeftError = errorNamed('VolumesLeftError');
 // -------------------------------------------------------------------------------------------------------------------- drill
 /** Neither the plan nor the input says where to restore to. */
 export const NoScratchError = errorNamed('NoScratchError');
-/** EC2 would not launch the scratch instance, or it ended before it was of use. */
-export const LaunchFailedError = errorNamed('LaunchFailedError');
 /** The agent of a scratch instance did not show: its subnet has no way to Systems Manager. */
 export const ScratchSilentError = errorNamed('ScratchSilentError');
 /** Something that a drill has made is still there. */
