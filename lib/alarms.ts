@@ -15,6 +15,7 @@ export interface AlarmsProps {
 export class Alarms extends Construct {
   /** Undefined when nobody is to be told. */
   readonly topic: sns.Topic | undefined;
+  readonly all: cloudwatch.Alarm[] = [];
 
   constructor(scope: Construct, id: string, { notify }: AlarmsProps = {}) {
     super(scope, id);
@@ -52,6 +53,7 @@ export class Alarms extends Construct {
       evaluationPeriods: periods,
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
     });
+    this.all.push(alarm);
     if (this.topic) alarm.addAlarmAction(new actions.SnsAction(this.topic));
   }
 }

@@ -1,5 +1,4 @@
 import { Duration, Stack } from 'aws-cdk-lib';
-import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
@@ -9,6 +8,7 @@ import type { Alarms } from './alarms.ts';
 import { CopySteps } from './copy-steps.ts';
 import { DeadLetters } from './dead-letters.ts';
 import { type Destination, placeId } from './destinations.ts';
+import { ofAll } from './metrics.ts';
 import type { Plan } from './plan.ts';
 import { plannedPlace } from './planned-place.ts';
 import { retention } from './prune.ts';
@@ -77,8 +77,7 @@ export class Copy extends Construct {
     alarms.whenAbove0('FailedCopy', this.stateMachine.metricFailed(), {
       because: 'A destination could not be looked at, or a copy was refused or has failed.',
     });
-    const late = new cloudwatch.Metric({ namespace: METRICS.namespace, metricName: METRICS.lateCopies });
-    alarms.whenAbove0('LateCopies', late, {
+    alarms.whenAbove0('LateCopies', ofAll(METRICS.lateCopies), {
       because: 'A destination lacks sets that are older than their policy lets a set be.',
       period: Duration.hours(1),
     });

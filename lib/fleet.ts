@@ -1,5 +1,4 @@
 import { Duration } from 'aws-cdk-lib';
-import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import * as events from 'aws-cdk-lib/aws-events';
 import * as targets from 'aws-cdk-lib/aws-events-targets';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
@@ -11,6 +10,7 @@ import type { Alarms } from './alarms.ts';
 import { FleetSteps } from './fleet-steps.ts';
 import { FleetWorkflow } from './fleet-workflow.ts';
 import { sayLimits } from './limits.ts';
+import { ofAll } from './metrics.ts';
 import type { Plan } from './plan.ts';
 import type { Receipts } from './receipts.ts';
 import { rpoHours } from './rpo.ts';
@@ -47,8 +47,7 @@ export class Fleet extends Construct {
         deadLetterQueue: deadLetters,
       }),
     );
-    const stale = new cloudwatch.Metric({ namespace: METRICS.namespace, metricName: METRICS.stale });
-    alarms.whenAbove0('StaleSets', stale, {
+    alarms.whenAbove0('StaleSets', ofAll(METRICS.stale), {
       because: 'Instances have no completed set of their grade that is young enough, or none at all.',
       period: Duration.days(1),
     });
@@ -58,7 +57,7 @@ export class Fleet extends Construct {
   }
 }
 
-const ages = ({ policies }: Plan): CheckRpoInput['policies'] =>
+export const ages = ({ policies }: Plan): CheckRpoInput['policies'] =>
   Object.fromEntries(
     Object.entries(policies).map(([name, policy]) => [name, { grade: policy.grade, rpoHours: rpoHours(policy) }]),
   );

@@ -1,13 +1,16 @@
 import { Construct } from 'constructs';
 import type { RunPolicy } from '../lambdas/shared/contracts.ts';
+import { METRICS } from '../lambdas/shared/names.ts';
 import { Alarms } from './alarms.ts';
 import { BackupSteps } from './backup-steps.ts';
 import { BackupWorkflow } from './backup-workflow.ts';
 import { Copy } from './copy.ts';
+import { Dashboard } from './dashboard.ts';
 import { destinationsOf } from './destinations.ts';
 import { Drill } from './drill.ts';
 import { Fleet } from './fleet.ts';
 import { HostDocuments } from './host-documents.ts';
+import { ofAll } from './metrics.ts';
 import type { Plan } from './plan.ts';
 import { Prune } from './prune.ts';
 import { Receipts } from './receipts.ts';
@@ -35,6 +38,7 @@ export class Freezeframe extends Construct {
   readonly drill: Drill;
   readonly prune: Prune;
   readonly fleet: Fleet;
+  readonly dashboard: Dashboard;
 
   constructor(scope: Construct, id: string, { plan }: FreezeframeProps) {
     super(scope, id);
@@ -48,6 +52,12 @@ export class Freezeframe extends Construct {
       policies: runPolicies(plan),
     });
     const alarms = new Alarms(this, 'Alarms', plan.notify === undefined ? {} : { notify: plan.notify });
+    alarms.whenAbove0('Downgrade', ofAll(METRICS.downgraded), {
+      because: 'A run did not earn the grade that its policy asks for.',
+    });
+    alarms.whenAbove0('StuckThaw', ofAll(METRICS.stuckThaws), {
+      because: 'No thaw reached a frozen host in time: it had to thaw itself, or nobody knows.',
+    });
     this.rescue = new ThawRescue(this, 'Rescue', { backup: this.backup.stateMachine, thaw: steps.thaw, alarms });
     this.fleet = new Fleet(this, 'Fleet', {
       plan,
@@ -72,6 +82,18 @@ export class Freezeframe extends Construct {
     const destinations = destinationsOf(plan);
     if (destinations.length > 0) this.copy = new Copy(this, 'Copy', { plan, destinations, alarms });
     this.prune = new Prune(this, 'Prune', { plan, destinations, alarms });
+    this.dashboard = new Dashboard(this, 'Dashboard', {
+      plan,
+      alarms,
+      steps,
+      workflows: {
+        Backup: this.backup.stateMachine,
+        Fleet: this.fleet.workflow.stateMachine,
+        Restore: this.restore.stateMachine,
+        Prune: this.prune.stateMachine,
+        ...(this.copy && { Copy: this.copy.stateMachine }),
+      },
+    });
   }
 }
 

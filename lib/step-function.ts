@@ -25,6 +25,8 @@ export interface Permission {
 /** The Lambda function of a step, with a log and a role of its own that may do nothing yet but write its log and traces. */
 export class StepFunction extends Construct {
   readonly function: lambda.Function;
+  readonly logGroup: logs.LogGroup;
+  readonly memoryMB: number;
   readonly role: iam.Role;
   /** A task waits a little longer than its function, so that the function's own error is the one that is seen. */
   readonly taskTimeout: Duration;
@@ -32,9 +34,10 @@ export class StepFunction extends Construct {
   constructor(scope: Construct, id: string, { name, rolePath }: StepFunctionProps) {
     super(scope, id);
     const { timeoutSeconds, memoryMB = 512 }: { timeoutSeconds: number; memoryMB?: number } = FUNCTIONS[name];
+    this.memoryMB = memoryMB;
     this.taskTimeout = Duration.seconds(timeoutSeconds + 10);
 
-    const logGroup = new logs.LogGroup(this, 'Log', {
+    this.logGroup = new logs.LogGroup(this, 'Log', {
       retention: logs.RetentionDays.THREE_MONTHS,
       // What proves a backup lies in the receipts, which stay.
       removalPolicy: RemovalPolicy.DESTROY,
@@ -44,7 +47,7 @@ export class StepFunction extends Construct {
       assumedBy: new iam.ServicePrincipal('lambda.amazonaws.com'),
       ...(rolePath !== undefined && { path: rolePath }),
     });
-    logGroup.grantWrite(this.role);
+    this.logGroup.grantWrite(this.role);
 
     this.function = new lambda.Function(this, 'Function', {
       description: `Freezeframe: ${name.replaceAll('-', ' ')}`,
@@ -56,7 +59,7 @@ export class StepFunction extends Construct {
       memorySize: memoryMB,
       timeout: Duration.seconds(timeoutSeconds),
       role: this.role,
-      logGroup,
+      logGroup: this.logGroup,
       loggingFormat: lambda.LoggingFormat.JSON,
       tracing: lambda.Tracing.ACTIVE,
     });

@@ -199,6 +199,8 @@ export interface LambdaFunction {
   readonly retries?: number;
   /** ARN of its role: its calls are logged, and judged, as this role's. */
   readonly role: string;
+  /** Name of the group that its log goes to. */
+  readonly logGroup?: string;
 }
 
 export interface LambdaTarget {

@@ -46,6 +46,7 @@ export interface Stack {
   readonly rules: RuleResource[];
   readonly schedules: { name: string; expression: string; timeZone: string; target: RuleTarget }[];
   readonly alarms: AlarmResource[];
+  readonly dashboards: { name: string; body: unknown }[];
   /** A resource's properties, resolved, by logical id. */
   properties(logicalId: string): Record<string, unknown>;
   /** Any value of the template, resolved. */
@@ -147,6 +148,7 @@ const NAMING: Record<string, [property: string, arn: (name: string, place: strin
   'AWS::Events::Rule': ['Name', (name, place) => `arn:aws:events:${place}:rule/${name}`],
   'AWS::Logs::LogGroup': ['LogGroupName', (name, place) => `arn:aws:logs:${place}:log-group:${name}:*`],
   'AWS::KMS::Key': ['KeyId', (name, place) => `arn:aws:kms:${place}:key/${name}`],
+  'AWS::CloudWatch::Alarm': ['AlarmName', (name, place) => `arn:aws:cloudwatch:${place}:alarm:${name}`],
   'AWS::Scheduler::Schedule': ['Name', (name, place) => `arn:aws:scheduler:${place}:schedule/default/${name}`],
 };
 
@@ -203,6 +205,10 @@ class Reader {
         };
       }),
       alarms: this.#all('AWS::CloudWatch::Alarm').map((id) => alarm(this.#properties(id))),
+      dashboards: this.#all('AWS::CloudWatch::Dashboard').map((id) => {
+        const { DashboardName, DashboardBody } = this.#properties(id);
+        return { name: String(DashboardName), body: parsed(DashboardBody) };
+      }),
       properties: (id) => this.#properties(id),
       resolve: (value) => resolve(value, this.#scope),
     };
@@ -240,6 +246,7 @@ class Reader {
       memoryMB: Number(properties.MemorySize ?? 128),
       retries: this.#retries(this.#name(id)),
       role: String(properties.Role ?? ''),
+      logGroup: String((properties.LoggingConfig as { LogGroup?: unknown } | undefined)?.LogGroup ?? ''),
     };
   }
 

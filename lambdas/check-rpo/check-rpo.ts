@@ -17,6 +17,8 @@ export interface PolicyAges {
   never: string[];
   /** Hours; of those that have one. */
   oldestSetHours: number;
+  /** Snapshots of this policy that there are. */
+  snapshots: number;
 }
 
 interface Taken {
@@ -30,8 +32,16 @@ interface Taken {
 /** The sets that snapshots belong to; one is completed when all that is seen of it is. */
 export class Sets {
   readonly #sets = new Map<string, Taken>();
+  readonly #snapshots = new Map<string, number>();
+
+  /** How many snapshots of a policy there are. */
+  snapshotsOf(policy: string): number {
+    return this.#snapshots.get(policy) ?? 0;
+  }
 
   add({ state, startTime, tags }: SetSnapshot): void {
+    const policy = tags[SET_TAGS.policy] ?? '';
+    this.#snapshots.set(policy, this.snapshotsOf(policy) + 1);
     const id = tags[SET_TAGS.set] ?? '';
     const known = this.#sets.get(id);
     if (known) {
@@ -40,7 +50,7 @@ export class Sets {
     }
     this.#sets.set(id, {
       instanceId: tags[SET_TAGS.instance] ?? '',
-      policy: tags[SET_TAGS.policy] ?? '',
+      policy,
       grade: GRADES.find((grade) => grade === tags[SET_TAGS.grade]),
       startedAt: Date.parse(startTime),
       completed: state === 'completed',
@@ -82,6 +92,7 @@ export const agesOf = (
       stale: ages.filter(({ ageHours }) => ageHours === null || ageHours > rpoHours),
       never: members.map(({ instanceId }) => instanceId).filter((id) => newest(id, policy) === undefined),
       oldestSetHours: Math.max(0, ...ages.map(({ ageHours }) => ageHours ?? 0)),
+      snapshots: sets.snapshotsOf(policy),
     };
   });
 };

@@ -17,11 +17,12 @@ export const handler = step(CheckRpoInput, 'Check RPO').handler(async ({ policie
   for await (const page of pagesOfOurs(client)) for (const snapshot of page) sets.add(snapshot);
   const now = systemClock.now();
   const ages = agesOf(policies, await instances(), sets, now);
-  for (const { policy, stale, never, oldestSetHours } of ages) {
+  for (const { policy, stale, never, oldestSetHours, snapshots } of ages) {
     const values = {
       [METRICS.stale]: stale.length,
       [METRICS.neverBackedUp]: never.length,
       [METRICS.oldestSetHours]: oldestSetHours,
+      [METRICS.snapshots]: snapshots,
     };
     writeMetrics(policy, values, now, { stale: stale.slice(0, MOST_NAMED), never: never.slice(0, MOST_NAMED) });
   }

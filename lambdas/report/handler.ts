@@ -16,7 +16,7 @@ export const handler = step(ReportInput, FLEET_STATES.report).handler(
     const { found, results, mapError } = state;
     const policy = policies[found.policy];
     const read = async (key: string) => (await get(found.bucket, key))?.json ?? [];
-    const { reached, longestWindowMs, ...reported } = report({
+    const { reached, ...reported } = report({
       found,
       targets: z.array(Target).parse(await read(found.targetsKey)),
       unmet: z.array(Unmet).parse(await read(found.unmetKey)),
@@ -27,11 +27,7 @@ export const handler = step(ReportInput, FLEET_STATES.report).handler(
     });
     writeMetrics(
       found.policy,
-      {
-        [METRICS.reached]: reached,
-        [METRICS.missed]: reported.event.missed,
-        [METRICS.longestWindowMs]: longestWindowMs,
-      },
+      { [METRICS.reached]: reached, [METRICS.missed]: reported.event.missed },
       systemClock.now(),
     );
     return reported;

@@ -19,7 +19,7 @@ const MOST_IN_EVENT = 100;
 const SLOWEST = 5;
 
 /** What came of a firing, instance by instance: nobody who was tagged is left out. */
-export const report = (ended: Ended): Reported & { reached: number; longestWindowMs: number } => {
+export const report = (ended: Ended): Reported & { reached: number } => {
   const { found, outcomes, grade, nextRun } = ended;
   const green = outcomes.filter((outcome) => outcome.green);
   const missed = missedOf(ended);
@@ -72,7 +72,6 @@ export const report = (ended: Ended): Reported & { reached: number; longestWindo
       nextRun: next,
     },
     reached: green.length,
-    longestWindowMs: slowest[0]?.windowMs ?? 0,
   };
 };
 

@@ -174,6 +174,9 @@ export const FLEETS_PREFIX = 'fleets/';
 /** Source and detail type of the event that tells of a fleet's end. */
 export const FLEET_EVENT = { source: 'freezeframe', detailType: 'Freezeframe Fleet Ended' } as const;
 
+/** The dashboard in CloudWatch. */
+export const DASHBOARD = 'Freezeframe';
+
 /** Namespace of the CloudWatch metrics, and their names. */
 export const METRICS = {
   namespace: 'Freezeframe',
@@ -184,11 +187,16 @@ export const METRICS = {
   oldestSetHours: 'OldestSetHours',
   reached: 'Reached',
   missed: 'Missed',
-  longestWindowMs: 'LongestWindowMs',
   /** Sets that a destination still lacks though they are older than the policy lets a set be. */
   lateCopies: 'LateCopies',
   /** Hours since the point in time of the oldest set that a destination still lacks. */
   oldestLackingHours: 'OldestLackingHours',
+  /** Of each run: its frozen window; whether it missed its grade; whether the host had to thaw itself. */
+  windowMs: 'WindowMs',
+  downgraded: 'Downgraded',
+  stuckThaws: 'StuckThaws',
+  /** Snapshots of ours that there are. */
+  snapshots: 'Snapshots',
   /** From the start of a drill's restore to mounted file systems. */
   restoreSeconds: 'RestoreSeconds',
 } as const;
