@@ -1,13 +1,16 @@
 /**
- * Draws the pictures of the docs that show what runs in AWS, from what is synthesised: `npm run draw`.
+ * `npm run draw`: draws the pictures of the docs that show what runs in AWS, and writes the table of permissions, from
+ * what is synthesised.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BACKUP } from '../lambdas/shared/names.ts';
-import { synthesised } from '../test/support/synth.ts';
-import { readAssembly, type Stack } from './aws/template.ts';
+import { assemblyOf } from '../test/support/assembly.ts';
+import { EVERY_OPTION } from '../test/support/every-option.ts';
+import { resourcesOf } from '../test/support/synth.ts';
+import { readAssembly, readTemplate, type Stack } from './aws/template.ts';
 import { type Body, dashboardSvg } from './draw/dashboard.ts';
+import { withPermissions } from './draw/permissions.ts';
 import { GREEN, RED } from './draw/runs.ts';
 import { type Definition, workflowSvg } from './draw/workflow.ts';
 import { sample } from './watch/sample.ts';
@@ -15,11 +18,12 @@ import { sample } from './watch/sample.ts';
 const IMAGES = join(import.meta.dirname, '../docs/images');
 const DAY_MS = 86_400_000;
 
-const outdir = mkdtempSync(join(tmpdir(), 'freezeframe-synth-'));
-await synthesised(undefined, outdir);
-const stack = readAssembly(outdir);
+const SECURITY = join(IMAGES, '../security.md');
+const everyOption = readTemplate({ Resources: await resourcesOf(EVERY_OPTION) });
+writeFileSync(SECURITY, withPermissions(readFileSync(SECURITY, 'utf8'), everyOption));
+
+const stack = readAssembly(await assemblyOf());
 const drawings = { ...runs(stack), 'dashboard.svg': await dashboard(stack) };
-rmSync(outdir, { recursive: true });
 for (const [file, drawing] of Object.entries(drawings)) writeFileSync(join(IMAGES, file), drawing);
 
 function runs({ stateMachines }: Stack): Record<string, string> {

@@ -42,6 +42,8 @@ export class Freezeframe extends Construct {
 
   constructor(scope: Construct, id: string, { plan }: FreezeframeProps) {
     super(scope, id);
+    // In an app without this flag the CDK drops the results of a fleet's runs without a word.
+    this.node.setContext(RESULTS_OF_A_MAP, true);
     this.documents = new HostDocuments(this, 'Documents');
     this.vssInstancePolicy = new VssInstancePolicy(this, 'VssInstance');
     this.receipts = new Receipts(this, 'Receipts');
@@ -96,6 +98,8 @@ export class Freezeframe extends Construct {
     });
   }
 }
+
+const RESULTS_OF_A_MAP = '@aws-cdk/aws-stepfunctions:useDistributedMapResultWriterV2';
 
 /** The part of each policy that a run needs. */
 const runPolicies = ({ policies }: Plan): Record<string, RunPolicy> =>

@@ -1,7 +1,6 @@
 /** What the dashboard shows is there to be shown: a few nights of a fleet, in virtual time, are held against its JSON. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { readAssembly, readTemplate } from '../../lab/aws/template.ts';
@@ -9,8 +8,9 @@ import { type Body, dashboardSvg, seriesOf } from '../../lab/draw/dashboard.ts';
 import { insights } from '../../lab/watch/insights.ts';
 import { sample } from '../../lab/watch/sample.ts';
 import { METRICS } from '../../lambdas/shared/names.ts';
+import { assemblyOf } from '../support/assembly.ts';
 import { EVERY_OPTION } from '../support/every-option.ts';
-import { resourcesOf, synthesised } from '../support/synth.ts';
+import { resourcesOf } from '../support/synth.ts';
 
 // Of AWS's own, by their documentation ("Monitoring Step Functions metrics", "Types of metrics for Lambda functions").
 const OF_AWS: Readonly<Record<string, readonly string[]>> = {
@@ -25,11 +25,8 @@ const OF_AWS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const everyOption = readTemplate({ Resources: await resourcesOf(EVERY_OPTION) });
-const outdir = mkdtempSync(join(tmpdir(), 'freezeframe-synth-'));
-await synthesised(undefined, outdir);
-const stack = readAssembly(outdir);
+const stack = readAssembly(await assemblyOf());
 const watched = await sample(stack, 4);
-rmSync(outdir, { recursive: true });
 const [{ body } = { body: undefined }] = stack.dashboards;
 const { widgets } = body as Body;
 const rows = widgets.flatMap(({ properties }) => properties.metrics ?? []);
