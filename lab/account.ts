@@ -6,7 +6,7 @@ import { World, type WorldOptions } from './aws/world.ts';
 import { GuestHost } from './guest-host.ts';
 import type { Machine } from './machine.ts';
 import { startMachine } from './start.ts';
-import { type LabPolicy, synthesise } from './synthesise.ts';
+import { DRILL_PLACE, type LabPolicy, synthesise } from './synthesise.ts';
 import { Volumes } from './volumes.ts';
 import * as workload from './workload.ts';
 
@@ -22,6 +22,7 @@ export class Account {
   private constructor(options: AccountOptions) {
     this.#progress = options.progress ?? (() => {});
     this.world = new World({ store: this.volumes, ...(options.latency && { latency: options.latency }) });
+    this.#letLaunch();
   }
 
   static async open(options: AccountOptions): Promise<Account> {
@@ -51,11 +52,11 @@ export class Account {
   async launch({ tags = {}, dataVolumes = 0, sizeGiB = 0.5 }: LaunchOptions = {}): Promise<Instance> {
     const id = newId('i');
     const root = newId('vol');
-    const machine = await startMachine({ instanceId: id, rootVolumeId: root, progress: this.#progress });
-    const host = new GuestHost(machine, this.world.region);
-    const instance = { id, root, machine, host, data: Array.from({ length: dataVolumes }, () => newId('vol')) };
-    this.instances.push(instance);
-    this.volumes.addMachine(machine, root);
+    const instance = await this.#boot(
+      id,
+      root,
+      Array.from({ length: dataVolumes }, () => newId('vol')),
+    );
     for (const volumeId of instance.data) {
       await this.volumes.create(volumeId, sizeGiB);
       await this.volumes.attach(id, volumeId);
@@ -63,13 +64,44 @@ export class Account {
     this.world.ec2.addInstance({
       id,
       tags,
-      agent: host,
+      agent: instance.host,
       volumes: [
         { id: root, device: '/dev/xvda', sizeGiB: 2 },
         ...instance.data.map((volumeId, index) => ({ id: volumeId, device: deviceName(index), sizeGiB: 1 })),
       ],
     });
     return instance;
+  }
+
+  async #boot(id: string, root: string, data: readonly string[]): Promise<Instance> {
+    const machine = await startMachine({ instanceId: id, rootVolumeId: root, progress: this.#progress });
+    const instance = { id, root, machine, host: new GuestHost(machine, this.world.region), data };
+    this.instances.push(instance);
+    this.volumes.addMachine(machine, root);
+    return instance;
+  }
+
+  /** What the workflows launch by themselves: guests like any other. */
+  #letLaunch(): void {
+    const { launches } = this.world.ec2;
+    launches.images.set(DRILL_PLACE.imageId, { rootGiB: 2 });
+    launches.subnets.set(DRILL_PLACE.subnetId, { availabilityZone: `${this.world.region}a` });
+    launches.machines = {
+      start: async ({ instanceId, rootVolumeId }) => (await this.#boot(instanceId, rootVolumeId, [])).host,
+      stop: async (instanceId) => {
+        const instance = this.instances.find(({ id }) => id === instanceId);
+        if (!instance) return;
+        await this.#unplug(instance);
+        await this.volumes.remove(instance.root);
+      },
+    };
+  }
+
+  /** Runs the Drill workflow as a person would. */
+  drill(instance: Instance, input: object = {}): Execution {
+    this.#runs += 1;
+    const wish = { instanceId: instance.id, ...input };
+    return this.deployment.stepFunctions.start('Freezeframe-Drill', wish, `drill-${this.#runs}`);
   }
 
   /** Runs the Backup workflow as the schedule or a person would. */
@@ -115,9 +147,13 @@ export class Account {
   }
 
   async terminate(instance: Instance): Promise<void> {
+    await this.#unplug(instance);
+    this.world.ec2.instances.delete(instance.id);
+  }
+
+  async #unplug(instance: Instance): Promise<void> {
     await instance.machine.stop();
     this.volumes.removeMachine(instance.id);
-    this.world.ec2.instances.delete(instance.id);
     this.instances.splice(this.instances.indexOf(instance), 1);
   }
 

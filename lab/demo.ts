@@ -2,7 +2,10 @@
  * The whole of Freezeframe on one machine: a MariaDB under load on LVM over RAID0 over four disks is backed up by the
  * shipped workflow, restored on a second machine and checked; beside it the same disks, snapshotted one after another.
  *
- *   npm run demo [-- --mode auto|lvm-snapshot|fs-freeze|app-only|crash] [--keep] [--json]
+ * With --drill the set is drilled instead: restored by the shipped workflow on a machine that it launches itself, verified
+ * there, and all of it taken away again.
+ *
+ *   npm run demo [-- --mode auto|lvm-snapshot|fs-freeze|app-only|crash] [--drill] [--keep] [--json]
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -10,6 +13,7 @@ import type { Receipt, Verdict as RunVerdict } from '../lambdas/shared/contracts
 import { MODES } from '../lambdas/shared/names.ts';
 import { Account, type Instance } from './account.ts';
 import type { Execution } from './aws/execution.ts';
+import { drillSummary, playDrill } from './demo/drill.ts';
 import { keepOpen } from './demo/keep.ts';
 import { Progress } from './demo/progress.ts';
 import { type Outcome, summary } from './demo/summary.ts';
@@ -21,7 +25,12 @@ const TOPOLOGY = 'raid0-lvm-xfs';
 const LEASE_SECONDS = 120;
 
 const { values: flags } = parseArgs({
-  options: { mode: { type: 'string', default: 'fs-freeze' }, keep: { type: 'boolean' }, json: { type: 'boolean' } },
+  options: {
+    mode: { type: 'string', default: 'fs-freeze' },
+    drill: { type: 'boolean' },
+    keep: { type: 'boolean' },
+    json: { type: 'boolean' },
+  },
 });
 if (flags.mode !== 'auto' && !MODES.some((mode) => mode === flags.mode)) {
   console.error(`--mode is ${flags.mode}; expected auto, ${MODES.join(', ')}`);
@@ -36,15 +45,17 @@ const account = await Account.open({
 });
 process.once('SIGINT', () => void account.close().then(() => process.exit(130)));
 try {
-  const outcome = await play();
-  console.log(flags.json ? JSON.stringify(outcome, null, 2) : summary(outcome));
+  const source = await underLoad();
+  const outcome = flags.drill ? await playDrill(account, progress, source) : await play(source);
+  const told = () => ('drill' in outcome ? drillSummary(outcome) : summary(outcome));
+  console.log(flags.json ? JSON.stringify(outcome, null, 2) : told());
   process.exitCode = outcome.proven ? 0 : 1;
   if (flags.keep) await keepOpen(account);
 } finally {
   await account.close();
 }
 
-async function play(): Promise<Outcome> {
+async function underLoad(): Promise<Instance> {
   progress.title('An instance with a database on four disks');
   const source = await account.launch({
     tags: { 'freezeframe:policy': 'lab', 'freezeframe:mode': flags.mode },
@@ -57,7 +68,10 @@ async function play(): Promise<Outcome> {
   await sleep(3000);
   const before = await workload.acknowledgements(source.machine, 'mariadb');
   progress.say(`under load: ${before.length} transactions acknowledged so far`);
+  return source;
+}
 
+async function play(source: Instance): Promise<Outcome> {
   progress.title('Backup: the workflow as it is synthesised');
   account.deployment.stepFunctions.onEvent = (event) => progress.state(event);
   const began = Date.now();

@@ -3,13 +3,14 @@
  *
  *   npm run test:lab                                        all of it
  *   node lab/suite.ts [matrix] [engines] [restore] …        parts of it
- *     --topology NAME  --mode NAME  --rounds N              of matrix, engines and restore
+ *     --topology NAME  --mode NAME  --rounds N              of matrix, engines, restore and drill
  *     --only TEXT                                           of the others: cases whose name holds it, several times
  *     --json                                                results as JSON on stdout, progress on stderr
  */
 import { parseArgs } from 'node:util';
 import { Account } from './account.ts';
 import { badLuck } from './suite/bad-luck.ts';
+import { drill } from './suite/drill.ts';
 import { engines, matrix } from './suite/matrix.ts';
 import { Report } from './suite/report.ts';
 import { restore } from './suite/restore.ts';
@@ -26,7 +27,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const PARTS = { matrix, engines, restore, 'bad-luck': badLuck, ring3 };
+const PARTS = { matrix, engines, restore, drill, 'bad-luck': badLuck, ring3 };
 type Part = keyof typeof PARTS;
 const isPart = (name: string): name is Part => name in PARTS;
 const unknown = positionals.filter((name) => !isPart(name));
