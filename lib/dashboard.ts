@@ -26,6 +26,7 @@ export class Dashboard extends Construct {
     const functions = Object.values(steps).filter((step) => step instanceof StepFunction);
     const policies = Object.keys(plan.policies);
     const copied = policies.filter((policy) => plan.policies[policy]?.copyTo.length);
+    const drilled = policies.filter((policy) => plan.policies[policy]?.drill);
     new cloudwatch.Dashboard(this, 'Dashboard', {
       dashboardName: DASHBOARD,
       defaultInterval: Duration.days(14),
@@ -110,7 +111,15 @@ export class Dashboard extends Construct {
           }),
           new cloudwatch.TextWidget({ markdown: COST, width: 8, height: 6 }),
         ],
-        ...(copied.length > 0 ? [copies(copied)] : []),
+        [
+          graph(
+            'Drills: until the set is mounted',
+            'seconds',
+            policies.map((policy) => ofPolicy(METRICS.restoreSeconds, policy, { statistic: 'Maximum', period: A_DAY })),
+          ),
+          ...(copied.length > 0 ? copies(copied) : []),
+        ],
+        ...(drilled.length > 0 ? [drills(drilled)] : []),
       ],
     });
   }
@@ -132,6 +141,15 @@ export class Dashboard extends Construct {
     });
   }
 }
+
+/** How long a drill took to give the file systems back. */
+const drills = (policies: readonly string[]): cloudwatch.GraphWidget[] => [
+  graph(
+    'Time to restore, in drills',
+    'seconds',
+    policies.map((policy) => ofPolicy(METRICS.restoreSeconds, policy, { statistic: 'Maximum' })),
+  ),
+];
 
 /** What other Regions and accounts still lack. */
 const copies = (policies: readonly string[]): cloudwatch.GraphWidget[] => {

@@ -92,6 +92,7 @@ export class Freezeframe extends Construct {
         Backup: this.backup.stateMachine,
         Fleet: this.fleet.workflow.stateMachine,
         Restore: this.restore.stateMachine,
+        Drill: this.drill.stateMachine,
         Prune: this.prune.stateMachine,
         ...(this.copy && { Copy: this.copy.stateMachine }),
       },

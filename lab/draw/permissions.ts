@@ -54,6 +54,13 @@ const WHY: Readonly<Record<string, string>> = {
   'states:StartExecution': 'starts the workflow that is named',
   'states:StopExecution': 'stops what it started, when it is stopped itself',
   'sts:AssumeRole': 'is, in another account, the role that it has for copies',
+  'ec2:DeregisterImage': 'takes away the image that a drill has made',
+  'ec2:RegisterImage': 'makes an image of our set for an instance that a drill launches',
+  'ec2:RunInstances': 'launches the instance of a drill or restore, as the plan has it',
+  'ec2:TerminateInstances': 'takes away the instance that it has launched',
+  'ec2:DescribeLaunchTemplateVersions': 'reads; IAM knows no narrower resource',
+  'iam:PassRole': 'gives the launched instance the role that is named, and EC2 alone may have it',
+  'ssm:UpdateInstanceInformation': 'an agent of a launched instance registers',
 };
 
 /** Of every role alike: its own log, and traces. */

@@ -386,6 +386,9 @@ const launchScratch: readonly Asked[] = [
     context: { 'ec2:CreateAction': 'RunInstances', 'aws:TagKeys': [DRILL_TAG] },
   },
 ];
+/** IAM asks for each thing that a launch is made of by itself: only the instance says whose launch it is. */
+const partsOfAny = (launches: readonly Asked[]): Asked[] =>
+  launches.filter(({ title }) => /^(launch|tag) (it|its) /.test(title));
 const OUR_DRILL = { [`aws:ResourceTag/${DRILL_TAG}`]: 'drill-1' };
 const takeAway: readonly Asked[] = [
   {
@@ -687,6 +690,7 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
     look('ec2:DescribeLaunchTemplateVersions'),
     look('ssm:DescribeInstanceInformation'),
     ...launch,
+    ...partsOfAny(launchScratch),
   ],
   'terminate-instance': [look('ec2:DescribeInstances'), look('ec2:DescribeImages'), ...endLaunch],
   'hold-set': [look('ec2:DescribeSnapshots'), ...hold],
@@ -703,7 +707,11 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
       resource: document(DOCUMENTS.verify),
     },
   ],
-  'launch-scratch': launchScratch,
+  'launch-scratch': [
+    ...launchScratch,
+    // Its place and its image are those of the plan.
+    ...partsOfAny(launch).filter(({ title }) => /volumes$|network-interface|call that launches/.test(title)),
+  ],
   'wait-for-agent': [look('ec2:DescribeInstances'), look('ssm:DescribeInstanceInformation')],
   verify: [send(DOCUMENTS.verify), sendToTagged, readResult],
   'check-verify': [readResult],

@@ -27,7 +27,7 @@ export const EVERY_OPTION = {
         schedule: 'cron(0 12 ? * SUN *)',
         vpcId: 'vpc-0123456789abcdef0',
         subnetId: 'subnet-0123456789abcdef0',
-        imageId: 'ami-0123456789abcdef0',
+        imageId: 'ami-0fedcba9876543210',
         instanceType: 'm7i.large',
         verifyMinutes: 120,
       },
