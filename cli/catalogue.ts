@@ -9,6 +9,8 @@ export interface ListedSet extends LiveSet {
   windowMs: number | null;
   /** Account and Region that it was taken in, of a copy. */
   copyOf: string | null;
+  /** When a drill found it good, or `failed` and when. */
+  drilled: string | null;
   /** Of all volumes together, as they are provisioned. */
   sizeGiB: number;
   /** Full sizes of the snapshots, where EC2 has told them all. */
@@ -53,6 +55,7 @@ const listed = (set: LiveSet, members: readonly FoundSnapshot[]): ListedSet => {
     mode: tags[SET_TAGS.mode] ?? '',
     windowMs: windowMs === undefined ? null : Number(windowMs),
     copyOf: tags[SET_TAGS.origin] ?? null,
+    drilled: tags[SET_TAGS.verified] ?? null,
     sizeGiB: sum(members.map(({ sizeGiB }) => sizeGiB)),
     fullBytes: full.every((bytes) => bytes !== undefined) ? sum(full) : null,
     percent: Math.floor(sum(members.map(({ percent }) => percent)) / Math.max(1, members.length)),

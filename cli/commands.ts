@@ -3,6 +3,7 @@ import type { Command } from './command.ts';
 import { completionFor } from './completion.ts';
 import { cost } from './cost.ts';
 import { doctor } from './doctor.ts';
+import { drill } from './drill.ts';
 import { list } from './list.ts';
 import { plan } from './plan.ts';
 import { prune } from './prune.ts';
@@ -17,6 +18,7 @@ export const COMMANDS: readonly Command[] = [
   list,
   show,
   restore,
+  drill,
   thaw,
   doctor,
   prune,

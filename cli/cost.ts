@@ -1,4 +1,3 @@
-import { taggedInstances } from '../lambdas/shared/ec2.ts';
 import { nextFiring } from '../lambdas/shared/firings.ts';
 import { FLEET } from '../lambdas/shared/names.ts';
 import { policiesOf } from '../lambdas/shared/policy-tag.ts';
@@ -6,6 +5,7 @@ import { catalogueOf, everySnapshot, type ListedSet, sum } from './catalogue.ts'
 import type { Command } from './command.ts';
 import { schedulesIn } from './deployment.ts';
 import { table } from './table.ts';
+import { targetsOf } from './targets.ts';
 import { type Paint, paintFor } from './terminal.ts';
 import { count, dollars } from './words.ts';
 
@@ -24,9 +24,7 @@ export const cost: Command = {
   ],
   run: async ({ desk, terminal }) => {
     const schedules = schedulesIn(await desk.definition(FLEET));
-    const instances = (await taggedInstances(desk.ec2)()).filter(
-      ({ state }) => state === 'running' || state === 'stopped',
-    );
+    const instances = (await targetsOf(desk)).filter(({ state }) => state === 'running' || state === 'stopped');
     const now = desk.clock.now();
     const { sets } = catalogueOf(await everySnapshot(desk.ec2), now);
     const policies = Object.entries(schedules).map(([policy, schedule]) => ({

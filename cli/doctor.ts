@@ -1,9 +1,10 @@
 import { refuseAgent } from '../lambdas/inspect-host/agent.ts';
 import { appsWanted, modeWanted } from '../lambdas/inspect-host/tags.ts';
-import { taggedInstances } from '../lambdas/shared/ec2.ts';
+import type { TaggedInstance } from '../lambdas/shared/ec2.ts';
 import {
   BACKUP,
   DOCUMENTS,
+  DRILL,
   FIRING,
   FLEET,
   INSPECT_WINDOWS,
@@ -22,6 +23,7 @@ import { policiesIn, retentionIn, schedulesIn } from './deployment.ts';
 import type { Desk } from './desk.ts';
 import { EXIT, failureOf, NotDeployedError } from './failures.ts';
 import { policiesOfProfile, ringingAlarms, scheduleState } from './health.ts';
+import { targetsOf } from './targets.ts';
 import { type Paint, paintFor } from './terminal.ts';
 import { holders } from './thaw.ts';
 import { count, duration } from './words.ts';
@@ -95,7 +97,7 @@ const looked = async (check: string, look: Check, desk: Desk): Promise<Finding[]
 const workflows: Check = async (desk) => {
   const there = await desk.machines();
   await desk.machine(BACKUP);
-  const missing = [BACKUP, FLEET, FIRING, THAW_RESCUE, RESTORE, PRUNE].filter((name) => !there.has(name));
+  const missing = [BACKUP, FLEET, FIRING, THAW_RESCUE, RESTORE, DRILL, PRUNE].filter((name) => !there.has(name));
   return missing.length > 0
     ? [bad(`not deployed: ${missing.join(', ')}`, 'deploy again: npx cdk deploy')]
     : [good(`all there in ${await desk.region()}`)];
@@ -127,7 +129,7 @@ const policies: Check = async (desk) => {
   ];
   const torn = Object.keys(named).filter((name) => !Object.hasOwn(retention, name));
   if (torn.length > 0) return [bad(`policies without retention: ${torn.join(', ')}`, 'deploy again: npx cdk deploy')];
-  const tagged = new Set((await taggedInstances(desk.ec2)()).flatMap(({ tags }) => policiesOf(tags)));
+  const tagged = new Set((await targetsOf(desk)).flatMap(({ tags }) => policiesOf(tags)));
   const unused = Object.keys(named).filter((name) => !tagged.has(name));
   return [
     good(Object.keys(named).join(', ')),
@@ -162,9 +164,7 @@ const alarms: Check = async (desk) => {
 };
 
 const instances: Check = async (desk) => {
-  const found = (await taggedInstances(desk.ec2)()).filter(
-    ({ state }) => !['terminated', 'shutting-down'].includes(state),
-  );
+  const found = await targetsOf(desk);
   if (found.length === 0) {
     return [
       bad(
@@ -193,11 +193,9 @@ const instances: Check = async (desk) => {
   ];
 };
 
-type Tagged = Awaited<ReturnType<ReturnType<typeof taggedInstances>>>[number];
-
 /** What a run would refuse it for, before it asks the host. */
 const faultsOfInstance = (
-  { instanceId, state, tags, windows }: Tagged,
+  { instanceId, state, tags, windows }: TaggedInstance,
   agent: Agent | undefined,
   known: ReturnType<typeof policiesIn>,
 ): string[] => {
@@ -226,7 +224,7 @@ const faultsOfInstance = (
 };
 
 const windowsRoles: Check = async (desk) => {
-  const found = (await taggedInstances(desk.ec2)()).filter(({ windows, state }) => windows && state === 'running');
+  const found = (await targetsOf(desk)).filter(({ windows, state }) => windows && state === 'running');
   if (found.length === 0) return [good('no Windows instance is tagged')];
   const wanted = `${VSS_INSTANCE_POLICY}-${await desk.region()}`;
   const seen: Seen[] = [];

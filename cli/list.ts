@@ -82,10 +82,11 @@ const described = (sets: readonly ListedSet[], orphans: readonly string[], now: 
 export const gradePainted = (grade: string, paint: Paint): string =>
   grade === 'application' ? paint.good(grade) : grade === 'filesystem' ? paint.accent(grade) : paint.warn(grade);
 
-const stateOf = ({ state, percent, holds, deleting, copyOf }: ListedSet, paint: Paint): string =>
+const stateOf = ({ state, percent, holds, deleting, copyOf, drilled }: ListedSet, paint: Paint): string =>
   [
     state === 'whole' ? state : state === 'pending' ? paint.accent(`pending ${percent} %`) : paint.bad(state),
     ...(copyOf === null ? [] : [`copy of ${copyOf}`]),
+    ...(drilled === null ? [] : [drilled.startsWith('failed') ? paint.bad('drill failed') : paint.good('drilled')]),
     ...(deleting ? ['being deleted'] : []),
     ...holds,
   ].join(', ');

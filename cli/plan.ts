@@ -1,7 +1,7 @@
 import { inspectHost, type World } from '../lambdas/inspect-host/inspect-host.ts';
 import type { Run } from '../lambdas/shared/contracts.ts';
 import { appName, freezable, lvsOf } from '../lambdas/shared/coverage.ts';
-import { instanceOf, snapshotsOfInstance, taggedInstances, volumesOf } from '../lambdas/shared/ec2.ts';
+import { instanceOf, snapshotsOfInstance, volumesOf } from '../lambdas/shared/ec2.ts';
 import { NotAnInstanceError, NotTaggedError } from '../lambdas/shared/errors.ts';
 import { BACKUP, reaches } from '../lambdas/shared/names.ts';
 import { policiesOf } from '../lambdas/shared/policy-tag.ts';
@@ -14,6 +14,7 @@ import type { Desk } from './desk.ts';
 import { EXIT, failureOf } from './failures.ts';
 import { inTurn } from './in-turn.ts';
 import { gradePainted } from './list.ts';
+import { targetsOf } from './targets.ts';
 import { type Paint, paintFor } from './terminal.ts';
 import { count, seconds } from './words.ts';
 
@@ -80,9 +81,7 @@ const wishesFor = async (named: readonly string[], desk: Desk): Promise<Wish[]> 
     });
     return tagged.flat();
   }
-  const all = (await taggedInstances(desk.ec2)()).filter(
-    ({ state }) => !['terminated', 'shutting-down'].includes(state),
-  );
+  const all = await targetsOf(desk);
   if (all.length === 0) {
     throw new NotTaggedError(
       'no instance of this account and Region bears the tag freezeframe:policy; tag one: aws ec2 create-tags --resources i-… --tags Key=freezeframe:policy,Value=nightly',

@@ -169,10 +169,17 @@ const headLines = (
       'grade',
       `${gradePainted(set?.grade ?? evidence?.grade ?? 'none', paint)}${evidence ? paint.dim(`, policy ${evidence.policy.name} asks for ${evidence.policy.grade}`) : ''}`,
     ],
+    ...(set?.drilled ? ([['drilled', drillText(set.drilled, paint)]] as [string, string][]) : []),
     ...(evidence ? ([['mode', `${evidence.mode}: ${evidence.why}`]] as [string, string][]) : []),
     ...(evidence?.windowMs != null ? ([['frozen', seconds(evidence.windowMs)]] as [string, string][]) : []),
   ];
   return [paint.bold(id), ...facts.map(([name, value]) => `  ${paint.dim(name.padEnd(9))} ${value}`)];
+};
+
+const drillText = (stamp: string, paint: Paint): string => {
+  const at = stamp.replace(/^failed /, '');
+  const when = Number.isNaN(Date.parse(at)) ? at : `${moment(Date.parse(at))} UTC`;
+  return stamp === at ? paint.good(`found good ${when}`) : paint.bad(`found wanting ${when}`);
 };
 
 const receiptLines = ({ receipt }: Evidence, paint: Paint): string[] => {

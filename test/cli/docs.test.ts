@@ -5,7 +5,7 @@ import { after, before, it } from 'node:test';
 import { COMMANDS } from '../../cli/commands.ts';
 import { EXIT } from '../../cli/failures.ts';
 import { healthOf } from '../support/health.ts';
-import { ModelAccount, stackOf } from '../support/model-account.ts';
+import { DRILL_PLACE, ModelAccount, stackOf } from '../support/model-account.ts';
 import { freezeframe, OPERATOR } from '../support/operator.ts';
 
 const PAGE = new URL('../../docs/cli.md', import.meta.url);
@@ -13,7 +13,7 @@ const page = readFileSync(PAGE, 'utf8');
 
 /** The plan of the page's account. */
 const POLICIES = {
-  nightly: { schedule: 'cron(0 3 * * ? *)', retain: { last: 3, weekly: 4 } },
+  nightly: { schedule: 'cron(0 3 * * ? *)', retain: { last: 3, weekly: 4 }, drill: DRILL_PLACE },
   weekly: { schedule: 'cron(0 5 ? * SUN *)', grade: 'crash', retain: { last: 4 } },
 };
 

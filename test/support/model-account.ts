@@ -34,6 +34,8 @@ export const POLICIES = {
   vault: { grade: 'application', onDowngrade: 'keep', lock: { mode: 'compliance', days: 7 } },
   'loose-strict': { grade: 'crash', onDowngrade: 'discard' },
   cold: { grade: 'application', onDowngrade: 'keep', retain: { last: 9 }, archive: { afterDays: 30 } },
+  drilled: { grade: 'application', onDowngrade: 'keep', drill: DRILL_PLACE },
+  rotated: { grade: 'application', onDowngrade: 'keep', drill: DRILL_PLACE },
 } as const;
 export type PolicyName = keyof typeof POLICIES;
 
