@@ -19,7 +19,7 @@ export const LIMITS = {
   functionsAtOnce: 1_000,
 } as const;
 
-/** What a run of a fleet takes of them ("A fleet" in docs/benchmarks.md, with which a test compares this). */
+/** What a run of a fleet takes of them (docs/benchmarks-fleet.md, with which a test compares this). */
 export const RUN = { transitions: 18, functionSeconds: 12 } as const;
 
 /** Sentences about a plan: how many instances it is good for, and what would have to be raised for more. */

@@ -28,6 +28,7 @@ import {
   VSS_TAGS,
   WINDOWS_MODES,
 } from '../lambdas/shared/names.ts';
+import { RUN as LIMITS_RUN } from '../lib/limits.ts';
 import { PlanError, parsePlan } from '../lib/plan.ts';
 import {
   DOUBLE,
@@ -40,7 +41,8 @@ import {
   stopOnEntering,
 } from './faults/faults.ts';
 import { EVERY_OPTION } from './support/every-option.ts';
-import { resourcesOf, type State, synth } from './support/synth.ts';
+import { PRICES } from './support/prices.ts';
+import { resourcesOf, type State, stateMachine, synth } from './support/synth.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const PAGES = [
@@ -150,6 +152,43 @@ describe('the README', () => {
       ),
       `${ofAnHour(budget.FIRST_LOOK_SECONDS)} ${ofAnHour(budget.FLEET_FIRST_LOOK_SECONDS)}`,
     );
+  });
+
+  it('reckons what a backup costs from the graph, the prices and the benchmark', async () => {
+    const { definition, resources, resolve } = await synth();
+    const backup = pathToComplete(definition.States, definition.StartAt).length;
+    const fleet = JSON.parse(String(resolve(stateMachine(resources, FLEET).Properties.DefinitionString)));
+    const child = fleet.States['For each target'].ItemProcessor;
+    // Each child that a Distributed Map starts is one, beside its states.
+    const ofFleet = 1 + [child.StartAt, child.States[child.StartAt].Next].length;
+    assert.equal(child.States[child.States[child.StartAt].Next].End, true);
+    const measured = (what: RegExp) => Number(what.exec(text('docs/benchmarks-fleet.md'))?.[1]);
+    const gigabyteSeconds = measured(/Lambda an instance \| ([\d.]+) GB-s/);
+    const lambda = LIMITS_RUN.functionSeconds / 2;
+    assert.ok(gigabyteSeconds <= lambda && gigabyteSeconds > 0.9 * lambda, `${gigabyteSeconds} GB-s`);
+    const ofRun = measured(/median \/ mean \| \d+ \/ ([\d.]+)/) + measured(/Fleet an instance \| ([\d.]+)/);
+    assert.equal(Math.ceil(ofRun), LIMITS_RUN.transitions);
+    const rest = 0.00002;
+    const costs = [backup, backup + ofFleet].map((count) => [
+      count * PRICES.transition,
+      lambda * PRICES.gigabyteSecond,
+      count * PRICES.transition + lambda * PRICES.gigabyteSecond + rest,
+    ]);
+    const rows = [0, 1, 2].map((row) => costs.map((each) => `$${each[row]?.toFixed(5)}`));
+    assert.deepEqual(
+      table('README.md', 'A green backup').map(([, ...cells]) => cells),
+      [
+        [backup, backup].map(String),
+        ['0', String(ofFleet)],
+        rows[0],
+        rows[1],
+        [rest, rest].map((each) => `$${each.toFixed(5)}`),
+        rows[2],
+      ],
+    );
+    // The goal of a Linux backup, its share of the fleet and all.
+    assert.ok((costs[1]?.[2] ?? 1) <= 0.0006);
+    assert.ok(says('README.md', `A thousand backups by a fleet are $${(1_000 * (costs[1]?.[2] ?? 0)).toFixed(2)}`));
   });
 
   /** Looks at a set that is completed after so many seconds. */
