@@ -155,6 +155,8 @@ function requestTo(
       current.run(undefined, () => setTimeout(send, latencyMs()));
     },
   });
+  // Who has much to send asks first (the SDK, from 2 MB on), and waits.
+  if (lowered(headers).expect === '100-continue') setImmediate(() => request.emit('continue'));
   return request as unknown as http.ClientRequest;
 }
 

@@ -1,6 +1,7 @@
 /** AWS and Lambda in one process and in virtual time: what must be as it is with sockets and threads. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { isOver } from '../../../lab/aws/in-process.ts';
 import type { TaskFailure } from '../../../lab/aws/lambda.ts';
 import { VirtualTime } from '../../../lab/virtual-time.ts';
@@ -69,4 +70,19 @@ test('what a killed invocation has asked for already is done, and its answer fin
     on.lambdas.logs.filter(({ text }) => /answered/.test(text)),
     [],
   );
+});
+
+test('an object so large that the SDK asks before it sends is no later than a small one', async () => {
+  await using on = await deployed();
+  on.world.s3.addBucket('lists');
+  const s3 = new S3Client({
+    endpoint: on.server.endpoint,
+    forcePathStyle: true,
+    region: on.world.region,
+    credentials: { accessKeyId: on.world.accessKeyFor('a role'), secretAccessKey: 'lab' },
+  });
+  const from = Date.now();
+  await s3.send(new PutObjectCommand({ Bucket: 'lists', Key: 'targets.json', Body: 'x'.repeat(3_000_000) }));
+  assert.ok(Date.now() - from < 100, `${Date.now() - from} ms`);
+  assert.equal(on.world.s3.get('lists', 'targets.json').body.length, 3_000_000);
 });
