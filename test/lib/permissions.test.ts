@@ -8,6 +8,7 @@ import { describe, it } from 'node:test';
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import {
   BACKUP,
+  COPY,
   DOCUMENTS,
   DRILL,
   DRILL_TAG,
@@ -1012,28 +1013,48 @@ const isOfAccount = (context: Readonly<Record<string, string | string[]>>): bool
     context[`aws:ResourceTag/${SET_TAGS.origin}`] ?? context[`aws:RequestTag/${SET_TAGS.origin}`] ?? '',
   ).startsWith(`${ACCOUNT}/us-east-1`);
 
-describe('the state machine of the prune may', () => {
-  const policies = policiesOfMachine(PRUNE);
-  const functions = ['list-sets', 'decide', 'delete', 'archive'].map((name) =>
-    String(resolve(functionNamed(name).Properties.Role)),
-  );
-  const invoke = (name: string): Asked => ({
-    title: '',
-    action: 'lambda:InvokeFunction',
-    resource: `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${name}`,
-  });
+for (const [name, steps] of [
+  [PRUNE, ['list-sets', 'decide', 'delete', 'archive']],
+  [COPY, ['plan-copies', 'copy-snapshots']],
+] as const) {
+  describe(`the state machine ${name} may`, () => {
+    const policies = policiesOfMachine(name);
+    const own = steps.map((each) => String(resolve(functionNamed(each).Properties.Role)));
 
-  it('invoke the functions of its own states, and no other of the stack', async () => {
-    assert.equal(functions.length, 4);
-    for (const [id, { Type, Properties }] of Object.entries(resources)) {
-      if (Type !== 'AWS::Lambda::Function') continue;
-      const own = functions.includes(String(resolve(Properties.Role)));
-      const asked = { ...invoke(id), resource: String(resolve({ 'Fn::GetAtt': [id, 'Arn'] })) };
-      assert.match(await answer(policies, asked), own ? /Allowed/ : /Denied/, id);
+    it('invoke the functions of its own states, and no other of the stack', async () => {
+      for (const [id, { Type, Properties }] of Object.entries(resources)) {
+        if (Type !== 'AWS::Lambda::Function') continue;
+        const resource = String(resolve({ 'Fn::GetAtt': [id, 'Arn'] }));
+        const asked = { title: '', action: 'lambda:InvokeFunction', resource };
+        const expected = own.includes(String(resolve(Properties.Role))) ? /Allowed/ : /Denied/;
+        assert.match(await answer(policies, asked), expected, id);
+      }
+    });
+    for (const asked of [...EVERYTHING, ...NEVER]) {
+      it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
     }
   });
+}
+
+describe('the time that starts copies may', () => {
+  const rules = byType('AWS::Events::Rule').filter(({ Properties }) =>
+    String(Properties.Description).startsWith('Freezeframe: copies to '),
+  );
+  const roles = new Set(
+    rules.map(({ Properties }) => String(resolve(Properties.Targets[0].RoleArn)).split('/').at(-1)),
+  );
+  const [policies] = [...roles].map((role) => policiesOf(role ?? ''));
+
+  it('is one for each destination of the plan, all with one role', () => {
+    assert.deepEqual([rules.length, roles.size], [2, 1]);
+  });
+  it('start copies', async () =>
+    assert.equal(
+      await answer(policies ?? [], { title: '', action: 'states:StartExecution', resource: machine(COPY) }),
+      'Allowed',
+    ));
   for (const asked of [...EVERYTHING, ...NEVER]) {
-    it(`not ${asked.title}`, async () => assert.match(await answer(policies, asked), /Denied/));
+    it(`not ${asked.title}`, async () => assert.match(await answer(policies ?? [], asked), /Denied/));
   }
 });
 
