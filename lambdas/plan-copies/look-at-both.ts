@@ -47,7 +47,12 @@ export const lookAtBoth = async (
   }
   const isIdle = Object.values(orders).every((some) => some.length === 0);
   return {
-    ...{ dryRun: input.dryRun, home, destination: place, wishes, orders, report },
+    dryRun: input.dryRun,
+    home,
+    destination: place,
+    wishes,
+    orders,
+    report,
     next: isIdle || input.dryRun ? 'end' : 'copy',
   };
 };

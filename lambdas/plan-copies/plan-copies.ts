@@ -44,8 +44,8 @@ export const LEFT_OVER_MS = HOUR_MS;
 const MOST_FAILING = 3;
 /** Marks that end sooner are renewed. */
 const HOLD_LEFT_MS = 24 * HOUR_MS;
-/** Of finishing and of removing in one go. */
-const MOST_ORDERS = 40;
+/** In the orders of one kind, so that the state of an execution stays far below 256 KiB however large the sets are. */
+const MOST_IDS = 1_000;
 
 /** A set that is not at the destination as a whole, and what there is of it. */
 interface Lacking {
@@ -71,8 +71,11 @@ export const planCopies = ({ sources, copies }: Sides, terms: Terms): CopyPlan =
   for (const set of lacking) {
     const { good, failed, second } = membersOf(set.copies);
     const order = (members: readonly FoundSnapshot[], from: readonly string[] = []): CopyOrder => ({
-      ...{ set: set.name, policy: set.policy, members: set.source?.snapshotIds.length ?? 0 },
-      ...{ sources: [...from], copies: members.map(({ snapshotId }) => snapshotId) },
+      set: set.name,
+      policy: set.policy,
+      members: set.source?.snapshotIds.length ?? 0,
+      sources: [...from],
+      copies: members.map(({ snapshotId }) => snapshotId),
     });
     const size = Number(set.copies[0]?.tags[SET_TAGS.members] ?? Number.NaN);
     if (good.length >= size && good.every(({ state }) => state === 'completed')) {
@@ -116,7 +119,7 @@ export const planCopies = ({ sources, copies }: Sides, terms: Terms): CopyPlan =
   report.inFlight = pending.length;
   report.percent = pending.length > 0 ? Math.floor(done / pending.length) : 0;
   orders.copy = admit(toCopy, pending.length, report.failing.length < MOST_FAILING, lastThere);
-  for (const kind of ['remove', 'finish', 'hold'] as const) orders[kind] = orders[kind].slice(0, MOST_ORDERS);
+  for (const kind of ['remove', 'finish', 'hold'] as const) orders[kind] = some(orders[kind]);
   return { orders, report, ages };
 };
 
@@ -152,7 +155,10 @@ const compare = ({ sources, copies }: Sides, { policies, wishes, living, now }: 
     const begun = (there[instance] ?? []).filter((set) => !isComplete(set));
     for (const { set, policy, startedAt, snapshotIds } of begun) {
       lacking.push({
-        ...{ name: set, policy, instance, startedAt },
+        name: set,
+        policy,
+        instance,
+        startedAt,
         source: candidates.find((each) => each.startedAt === startedAt && owed.has(momentOf(each))),
         copies: snapshotIds.map((id) => byId.get(id) as FoundSnapshot),
       });
@@ -172,6 +178,15 @@ const isComplete = ({ state, grade }: LiveSet): boolean => state === 'whole' && 
 const momentOf = ({ startedAt }: Pick<LiveSet, 'startedAt'>): number => startedAt;
 
 const sourceOf = ({ tags }: FoundSnapshot): string => tags[SET_TAGS.source] ?? '';
+
+/** The first of them; the rest comes up again in the next plan. */
+const some = (orders: readonly CopyOrder[]): CopyOrder[] => {
+  let ids = 0;
+  return orders.filter(({ sources, copies }) => {
+    ids += sources.length + copies.length;
+    return ids <= MOST_IDS;
+  });
+};
 
 /** One copy of each member, the furthest; what has failed; and what was made a second time. */
 const membersOf = (copies: readonly FoundSnapshot[]) => {

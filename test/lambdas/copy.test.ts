@@ -394,6 +394,23 @@ describe('Copy', () => {
     assert.deepEqual([places.graded(), places.shares.size], [{ 'run-1': 2 }, 0]);
   });
 
+  it('keeps its orders below what an execution can carry, however many sets are done at once', async () => {
+    const places = new Places();
+    for (let server = 0; server < 60; server += 1) {
+      places.addSet(`run-${server}`, { members: 120, instance: other(server) });
+    }
+    // Somebody has raised the limit, and all are there.
+    places.there = places.home.map((source) => ({
+      ...source,
+      snapshotId: `copy-0123456789abcdef-${source.snapshotId}`,
+      tags: { ...tagsOfCopy(source, { home: HOME, wish: { rpoHours: 1 }, members: 120, until: '' }) },
+    }));
+    const state = await places.look();
+    assert.ok(JSON.stringify(state).length < 150_000, `${JSON.stringify(state).length}`);
+    await places.ticks(5 * 60);
+    assert.equal(Object.keys(places.graded()).length, 60);
+  });
+
   it('says by name what the plan does not copy to', async () => {
     await assert.rejects(new Places().look({ region: 'us-east-1', account: HOME.account }), {
       name: 'NoSuchDestinationError',
