@@ -111,14 +111,7 @@ export class Dashboard extends Construct {
           }),
           new cloudwatch.TextWidget({ markdown: COST, width: 8, height: 6 }),
         ],
-        [
-          graph(
-            'Drills: until the set is mounted',
-            'seconds',
-            policies.map((policy) => ofPolicy(METRICS.restoreSeconds, policy, { statistic: 'Maximum', period: A_DAY })),
-          ),
-          ...(copied.length > 0 ? copies(copied) : []),
-        ],
+        ...(copied.length > 0 ? [copies(copied)] : []),
         ...(drilled.length > 0 ? [drills(drilled)] : []),
       ],
     });

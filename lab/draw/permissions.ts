@@ -60,7 +60,17 @@ const WHY: Readonly<Record<string, string>> = {
   'ec2:TerminateInstances': 'takes away the instance that it has launched',
   'ec2:DescribeLaunchTemplateVersions': 'reads; IAM knows no narrower resource',
   'iam:PassRole': 'gives the launched instance the role that is named, and EC2 alone may have it',
-  'ssm:UpdateInstanceInformation': 'an agent of a launched instance registers',
+  'ssm:UpdateInstanceInformation': 'what the SSM agent of an instance that a drill has launched does',
+  'ec2messages:AcknowledgeMessage': 'what the SSM agent of an instance that a drill has launched does',
+  'ec2messages:DeleteMessage': 'what the SSM agent of an instance that a drill has launched does',
+  'ec2messages:FailMessage': 'what the SSM agent of an instance that a drill has launched does',
+  'ec2messages:GetEndpoint': 'what the SSM agent of an instance that a drill has launched does',
+  'ec2messages:GetMessages': 'what the SSM agent of an instance that a drill has launched does',
+  'ec2messages:SendReply': 'what the SSM agent of an instance that a drill has launched does',
+  'ssmmessages:CreateControlChannel': 'what the SSM agent of an instance that a drill has launched does',
+  'ssmmessages:CreateDataChannel': 'what the SSM agent of an instance that a drill has launched does',
+  'ssmmessages:OpenControlChannel': 'what the SSM agent of an instance that a drill has launched does',
+  'ssmmessages:OpenDataChannel': 'what the SSM agent of an instance that a drill has launched does',
 };
 
 /** Of every role alike: its own log, and traces. */
@@ -157,5 +167,7 @@ function nameOf({ arn, trust }: RoleResource, { functions, stateMachines }: Stac
       .toLowerCase()}\``;
   const machine = stateMachines.find(({ roleArn }) => roleArn === arn);
   if (machine) return machine.name;
-  return JSON.stringify(trust).includes('scheduler') ? 'EventBridge Scheduler' : 'EventBridge';
+  const service = JSON.stringify(trust);
+  if (service.includes('"ec2.')) return 'scratch instances of drills';
+  return service.includes('scheduler') ? 'EventBridge Scheduler' : 'EventBridge';
 }
