@@ -48,6 +48,8 @@ const ROOT = join(import.meta.dirname, '..');
 const PAGES = [
   'README.md',
   'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'SECURITY.md',
   'ssm-documents/README.md',
   'ssm-documents/drivers.md',
   ...globSync('docs/**/*.md', { cwd: ROOT }),
@@ -127,10 +129,10 @@ describe('every page', () => {
   });
 });
 
-describe('the README', () => {
+describe('the pages for its users', () => {
   it('has a row for every state of the workflow, and for no other', async () => {
     const { definition } = await synth();
-    assert.deepEqual(column('README.md', 'State').sort(), Object.keys(definition.States).sort());
+    assert.deepEqual(column('docs/console.md', 'State').sort(), Object.keys(definition.States).sort());
   });
 
   it('counts the transitions of a green run', async () => {
@@ -142,12 +144,12 @@ describe('the README', () => {
     assert.ok(green.length <= 14, green.join(' > '));
     assert.deepEqual(TRANSITIONS, { run: green.length, look: again.length });
     assert.ok(
-      says('README.md', `makes ${green.length} state transitions, and ${again.length} more for each further look`),
+      says('docs/cost.md', `makes ${green.length} state transitions, and ${again.length} more for each further look`),
     );
     const ofAnHour = (firstLook: number) => green.length + again.length * (looksAt(3_600, firstLook) - 1);
     assert.ok(
       says(
-        'README.md',
+        'docs/cost.md',
         `(a set that takes an hour: ${ofAnHour(budget.FIRST_LOOK_SECONDS)}; in a fleet, which waits longer: ${ofAnHour(budget.FLEET_FIRST_LOOK_SECONDS)})`,
       ),
       `${ofAnHour(budget.FIRST_LOOK_SECONDS)} ${ofAnHour(budget.FLEET_FIRST_LOOK_SECONDS)}`,
@@ -176,7 +178,7 @@ describe('the README', () => {
     ]);
     const rows = [0, 1, 2].map((row) => costs.map((each) => `$${each[row]?.toFixed(5)}`));
     assert.deepEqual(
-      table('README.md', 'A green backup').map(([, ...cells]) => cells),
+      table('docs/cost.md', 'A green backup').map(([, ...cells]) => cells),
       [
         [backup, backup].map(String),
         ['0', String(ofFleet)],
@@ -188,7 +190,7 @@ describe('the README', () => {
     );
     // The goal of a Linux backup, its share of the fleet and all.
     assert.ok((costs[1]?.[2] ?? 1) <= 0.0006);
-    assert.ok(says('README.md', `A thousand backups by a fleet are $${(1_000 * (costs[1]?.[2] ?? 0)).toFixed(2)}`));
+    assert.ok(says('docs/cost.md', `A thousand backups by a fleet are $${(1_000 * (costs[1]?.[2] ?? 0)).toFixed(2)}`));
   });
 
   /** Looks at a set that is completed after so many seconds. */
@@ -213,13 +215,13 @@ describe('the README', () => {
   }
 
   it('says how late a run of a fleet may be, and when a fleet first looks for its sets', () => {
-    assert.ok(says('README.md', `more than ${budget.TURN_SECONDS} s after its turn`));
+    assert.ok(says('docs/plan.md', `more than ${budget.TURN_SECONDS} s after its turn`));
     assert.equal(budget.FLEET_FIRST_LOOK_SECONDS, 600);
-    assert.ok(says('README.md', 'looks for completed snapshots after ten minutes at the earliest'));
+    assert.ok(says('docs/plan.md', 'looks for completed snapshots after ten minutes at the earliest'));
   });
 
   it('explains exactly the keys that the plan takes', () =>
-    assert.deepEqual(column('README.md', 'Key').sort(), planKeys().sort()));
+    assert.deepEqual(column('docs/plan.md', 'Key').sort(), planKeys().sort()));
 
   it('explains no key that the plan with every option, which cdk-nag is asked about, does without', () => {
     const used = Object.entries(EVERY_OPTION).flatMap(([key, value]) =>
@@ -236,13 +238,13 @@ describe('the README', () => {
     };
     assert.throws(
       () => parsePlan(plan),
-      ({ message }: Error) => says('README.md', message),
+      ({ message }: Error) => says('docs/plan.md', message),
     );
   });
 
   it('has a row for every grade and every mode', () => {
-    assert.deepEqual(column('README.md', 'Grade').sort(), [...GRADES].sort());
-    assert.deepEqual(column('README.md', 'Mode').sort(), [...MODES].sort());
+    assert.deepEqual(column('docs/plan.md', 'Grade').sort(), [...GRADES].sort());
+    assert.deepEqual(column('docs/plan.md', 'Mode').sort(), [...MODES].sort());
   });
 });
 
@@ -251,13 +253,13 @@ describe('a number or a list that the pages repeat is the code’s', () => {
     const { definition } = await synth();
     const [retry] = (definition.States.Thaw as State).Retry ?? [];
     const tries = (retry?.MaxAttempts ?? 0) + 1;
-    assert.ok(says('README.md', `up to ${tries} times`));
+    assert.ok(says('docs/console.md', `up to ${tries} times`));
     assert.ok(says('docs/architecture.md', `tried ${tries} times in all`));
   });
 
   it('the oldest SSM agent', () => {
     const [oldest] = matches('lambdas/inspect-host/agent.ts', /OLDEST_AGENT = '([\d.]+)'/g);
-    assert.ok(says('README.md', `version ${oldest} or newer`));
+    assert.ok(says('docs/plan.md', `version ${oldest} or newer`));
   });
 
   it('the seconds of the budget', () => {
@@ -273,7 +275,7 @@ describe('a number or a list that the pages repeat is the code’s', () => {
 
   it('the user’s tags', () => {
     const tags = Object.values(USER_TAGS);
-    assert.deepEqual(column('README.md', 'Tag').sort(), tags.sort());
+    assert.deepEqual(column('docs/plan.md', 'Tag').sort(), tags.sort());
   });
 
   it('what is never frozen', () => {
