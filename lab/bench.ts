@@ -1,8 +1,10 @@
 /**
  * Measures, and writes what it measured into docs/benchmarks/ and from there into docs/benchmarks.md.
  *
- *   npm run bench [-- PART...]      parts: sizes
+ *   npm run bench [-- PART...]      parts: window, consistency, sizes
  *     --rounds N                    how often each thing is measured
+ *     --minutes N                   begins nothing new after so long
+ *     --add                         to what was measured before
  *     --page                        measures nothing: writes the page anew from what was measured
  */
 import { parseArgs } from 'node:util';
@@ -11,7 +13,12 @@ import { PARTS } from './bench/parts.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string' }, page: { type: 'boolean' } },
+  options: {
+    rounds: { type: 'string' },
+    minutes: { type: 'string' },
+    add: { type: 'boolean' },
+    page: { type: 'boolean' },
+  },
 });
 const unknown = positionals.filter((name) => !(name in PARTS));
 if (unknown.length > 0) {
@@ -22,6 +29,13 @@ const chosen = positionals.length > 0 ? positionals : Object.keys(PARTS);
 
 for (const name of values.page ? [] : chosen) {
   const part = PARTS[name] as Part;
-  writeResults(name, await part.measure({ ...(values.rounds && { rounds: Number(values.rounds) }) }));
+  const save = (results: object) => writeResults(name, results);
+  const measured = await part.measure({
+    ...(values.rounds && { rounds: Number(values.rounds) }),
+    ...(values.minutes && { minutes: Number(values.minutes) }),
+    ...(values.add && { before: readResults(name) }),
+    save,
+  });
+  save(measured);
 }
-for (const name of Object.keys(PARTS)) writePage(name, (PARTS[name] as Part).render(readResults(name)));
+for (const [name, part] of Object.entries(PARTS)) writePage(name, part);

@@ -9,7 +9,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { Receipt, Verdict as RunVerdict } from '../lambdas/shared/contracts.ts';
 import { MODES } from '../lambdas/shared/names.ts';
 import { Account, type Instance } from './account.ts';
 import type { Execution } from './aws/execution.ts';
@@ -18,6 +17,7 @@ import { keepOpen } from './demo/keep.ts';
 import { Progress } from './demo/progress.ts';
 import { type Outcome, summary } from './demo/summary.ts';
 import { windowOf } from './demo/window.ts';
+import { evidenceOf, hostClock } from './evidence.ts';
 import * as workload from './workload.ts';
 
 const TOPOLOGY = 'raid0-lvm-xfs';
@@ -79,7 +79,8 @@ async function play(source: Instance): Promise<Outcome> {
   const clock = await hostClock(source);
   await sleep(500);
   const acknowledged = await workload.acknowledgements(source.machine, 'mariadb');
-  const evidence = storedEvidence(source, execution);
+  // The demo believes nothing else.
+  const evidence = evidenceOf(account, source, execution);
 
   progress.title('The same disks, one after another, nothing frozen');
   const naive = await account.volumes.snapshotOneByOne(source.id, source.data, 600);
@@ -123,29 +124,6 @@ async function play(source: Instance): Promise<Outcome> {
     faults,
     proven: faults.length === 0,
   };
-}
-
-/** What the workflow stored of the run: the demo believes nothing else. */
-function storedEvidence(source: Instance, execution: Execution): Evidence | undefined {
-  const bucket = account.deployment.stack.buckets[0]?.name ?? '';
-  const key = `sets/${source.id}/${execution.name}.json`;
-  if (!account.world.s3.list(bucket, key, '', 1).keys.includes(key)) return undefined;
-  return JSON.parse(account.world.s3.get(bucket, key).body.toString()) as Evidence;
-}
-
-interface Evidence {
-  mode: string;
-  why: string;
-  grade: RunVerdict['grade'];
-  reasons: string[];
-  receipt: Receipt | null;
-}
-
-/** Milliseconds since 1970 at the guest's boot: its boot clock as the writers and the receipt have it. */
-async function hostClock(source: Instance): Promise<number> {
-  const sent = Date.now();
-  const uptime = await workload.guestMonotonicMs(source.machine);
-  return (sent + Date.now()) / 2 - uptime;
 }
 
 function faultsOf(

@@ -2,15 +2,33 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { between } from '../marks.ts';
 
 /** One part of the bench: what it measures is kept as JSON, and the page says of it what `render` says. */
 export interface Part {
-  measure(options: { readonly rounds?: number }): Promise<object>;
+  measure(options: MeasureOptions): Promise<object>;
   // biome-ignore lint/suspicious/noExplicitAny: each part reads what it wrote
   render(results: any): string;
+  /** A drawing beside the page, in `docs/images/`. */
+  readonly drawing?: {
+    readonly file: string;
+    // biome-ignore lint/suspicious/noExplicitAny: each part reads what it wrote
+    draw(results: any): string;
+  };
+}
+
+export interface MeasureOptions {
+  readonly rounds?: number;
+  /** Begins nothing new after so many minutes: the machine is others' as well. */
+  readonly minutes?: number;
+  /** What was measured before, to which this is added. */
+  readonly before?: object;
+  /** Keeps what there is so far: whatever ends the bench early, it was not for nothing. */
+  save(results: object): void;
 }
 
 const DOCS = join(import.meta.dirname, '../../docs');
+export const imageAt = (file: string): string => join(DOCS, 'images', file);
 export const PAGE = join(DOCS, 'benchmarks.md');
 const resultsOf = (part: string): string => join(DOCS, 'benchmarks', `${part}.json`);
 
@@ -19,16 +37,16 @@ export const readResults = (part: string): object => JSON.parse(readFileSync(res
 export const writeResults = (part: string, results: object): void =>
   writeFileSync(resultsOf(part), `${JSON.stringify({ machine: machine(), ...results }, null, 2)}\n`);
 
-export const writePage = (part: string, text: string): void =>
-  writeFileSync(PAGE, withPart(readFileSync(PAGE, 'utf8'), part, text));
-
-/** The page with another text between the two marks of a part. */
-export function withPart(page: string, part: string, text: string): string {
-  const [from, to] = [`<!-- npm run bench -- ${part} -->\n`, `<!-- end of ${part} -->`];
-  const [start, end] = [page.indexOf(from), page.indexOf(to)];
-  if (start < 0 || end < start) throw new Error(`the page has no place for ${part}: ${from.trim()} … ${to}`);
-  return `${page.slice(0, start + from.length)}${text.trim()}\n${page.slice(end)}`;
+/** Writes what a part measured into the page. */
+export function writePage(name: string, { render, drawing }: Part): void {
+  const results = readResults(name);
+  writeFileSync(PAGE, withPart(readFileSync(PAGE, 'utf8'), name, render(results)));
+  if (drawing) writeFileSync(imageAt(drawing.file), drawing.draw(results));
 }
+
+/** The page with another text in the place of a part. */
+export const withPart = (page: string, part: string, text: string): string =>
+  between(page, { from: `npm run bench -- ${part}`, to: `end of ${part}` }, text);
 
 /** What it was measured on, and when. */
 const machine = () => ({

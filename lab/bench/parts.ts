@@ -1,5 +1,7 @@
+import { consistency } from './consistency.ts';
 import type { Part } from './page.ts';
 import { sizes } from './sizes.ts';
+import { frozenWindow } from './window.ts';
 
 /** The parts of the bench by name, in the order of the page. */
-export const PARTS: Readonly<Record<string, Part>> = { sizes };
+export const PARTS: Readonly<Record<string, Part>> = { window: frozenWindow, consistency, sizes };

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteSnapshotCommand } from '@aws-sdk/client-ec2';
-import type { QuietMode, Receipt, Verdict as RunVerdict } from '../../lambdas/shared/contracts.ts';
+import type { QuietMode, Verdict as RunVerdict } from '../../lambdas/shared/contracts.ts';
 import { SET_TAGS, USER_TAGS } from '../../lambdas/shared/names.ts';
 import type { Account, Instance } from '../account.ts';
 import type { Execution } from '../aws/execution.ts';
 import { type Window, windowOf } from '../demo/window.ts';
+import { evidenceOf, hostClock } from '../evidence.ts';
 import { type Promised, promiseOf } from '../promise.ts';
 import * as workload from '../workload.ts';
 import { expectationOf, type Miss } from './cells.ts';
@@ -64,13 +65,6 @@ export interface Taken {
   readonly windowMs: number | null;
   readonly window: Window;
   readonly promised: readonly [workload.Engine, Promised | undefined][];
-}
-
-interface Evidence {
-  readonly grade: RunVerdict['grade'];
-  readonly reasons: string[];
-  readonly windowMs: number | null;
-  readonly receipt: Receipt | null;
 }
 
 /** One round: a run that succeeds with grade application, and a host on which nothing of it remains. */
@@ -183,21 +177,6 @@ function faultsOfTags(account: Account, source: Instance, { name: run }: Executi
       ...(/^\d+$/.test(tags.get(SET_TAGS.windowMs) ?? '') ? [] : [`${device}: no window in milliseconds`]),
     ];
   });
-}
-
-/** What the workflow stored of the run. */
-function evidenceOf(account: Account, source: Instance, execution: Execution): Evidence | undefined {
-  const bucket = account.deployment.stack.buckets[0]?.name ?? '';
-  const key = `sets/${source.id}/${execution.name}.json`;
-  if (!account.world.s3.list(bucket, key, '', 1).keys.includes(key)) return undefined;
-  return JSON.parse(account.world.s3.get(bucket, key).body.toString()) as Evidence;
-}
-
-/** Milliseconds since 1970 at the guest's boot. */
-async function hostClock(source: Instance): Promise<number> {
-  const sent = Date.now();
-  const uptime = await workload.guestMonotonicMs(source.machine);
-  return (sent + Date.now()) / 2 - uptime;
 }
 
 /** Disk space for the next round. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { PAGE, readResults, withPart } from '../../../lab/bench/page.ts';
+import { imageAt, PAGE, readResults, withPart } from '../../../lab/bench/page.ts';
 import { PARTS } from '../../../lab/bench/parts.ts';
 import { spreadOf, told } from '../../../lab/bench/spread.ts';
 
@@ -11,6 +11,12 @@ describe('the page of benchmarks', () => {
   for (const [name, part] of Object.entries(PARTS)) {
     it(`says of ${name} what was measured, and nothing else`, () =>
       assert.equal(withPart(page, name, part.render(readResults(name))), page));
+
+    if (part.drawing) {
+      const { file, draw } = part.drawing;
+      it(`shows of ${name} what was measured`, () =>
+        assert.equal(readFileSync(imageAt(file), 'utf8'), draw(readResults(name))));
+    }
   }
 
   it('says with each part which command makes it', () => {
@@ -18,7 +24,7 @@ describe('the page of benchmarks', () => {
   });
 
   it('that has no place for a part is refused', () =>
-    assert.throws(() => withPart('# Nothing', 'sizes', 'text'), /no place for sizes/));
+    assert.throws(() => withPart('# Nothing', 'sizes', 'text'), /no place for it/));
 });
 
 describe('a spread', () => {
