@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { between } from '../marks.ts';
@@ -22,7 +22,7 @@ export interface MeasureOptions {
   /** Begins nothing new after so many minutes: the machine is others' as well. */
   readonly minutes?: number;
   /** What was measured before, to which this is added. */
-  readonly before?: object;
+  readonly before?: object | undefined;
   /** Keeps what there is so far: whatever ends the bench early, it was not for nothing. */
   save(results: object): void;
 }
@@ -32,17 +32,24 @@ export const imageAt = (file: string): string => join(DOCS, 'images', file);
 export const PAGE = join(DOCS, 'benchmarks.md');
 const resultsOf = (part: string): string => join(DOCS, 'benchmarks', `${part}.json`);
 
-export const readResults = (part: string): object => JSON.parse(readFileSync(resultsOf(part), 'utf8'));
+/** Undefined for what was never measured. */
+export const readResults = (part: string): object | undefined =>
+  existsSync(resultsOf(part)) ? JSON.parse(readFileSync(resultsOf(part), 'utf8')) : undefined;
 
 export const writeResults = (part: string, results: object): void =>
   writeFileSync(resultsOf(part), `${JSON.stringify({ machine: machine(), ...results }, null, 2)}\n`);
 
 /** Writes what a part measured into the page. */
-export function writePage(name: string, { render, drawing }: Part): void {
+export function writePage(name: string, part: Part): void {
   const results = readResults(name);
-  writeFileSync(PAGE, withPart(readFileSync(PAGE, 'utf8'), name, render(results)));
-  if (drawing) writeFileSync(imageAt(drawing.file), drawing.draw(results));
+  writeFileSync(PAGE, withPart(readFileSync(PAGE, 'utf8'), name, textOf(part, results)));
+  const { drawing } = part;
+  if (drawing && results) writeFileSync(imageAt(drawing.file), drawing.draw(results));
 }
+
+/** What the page says of a part. */
+export const textOf = ({ render }: Part, results: object | undefined): string =>
+  results ? render(results) : 'Not measured to its end yet.';
 
 /** The page with another text in the place of a part. */
 export const withPart = (page: string, part: string, text: string): string =>
