@@ -56,11 +56,15 @@ function decode(token: string): number {
 
 function test<R extends { tags: Tags }>(filter: Filter, readers: FilterReaders<R>): (resource: R) => boolean {
   const name = filter.Name ?? '';
-  const patterns = (filter.Values ?? []).map(wildcard);
+  const patterns = filter.Values ?? [];
   if (patterns.length === 0) throw new AwsError('InvalidParameterValue', `The filter '${name}' has no values`);
   if (patterns.length > 200) throw new AwsError('FilterLimitExceeded', `The filter '${name}' has more than 200 values`);
+  const exact = new Set(patterns.filter((pattern) => !/[*?]/.test(pattern)));
+  const wildcards = patterns.filter((pattern) => !exact.has(pattern)).map(wildcard);
+  if (name === 'tag-key' && wildcards.length === 0) return ({ tags }) => [...exact].some((key) => tags.has(key));
   const values = reader(name, readers);
-  return (resource) => values(resource).some((value) => patterns.some((pattern) => pattern.test(value)));
+  return (resource) =>
+    values(resource).some((value) => exact.has(value) || wildcards.some((pattern) => pattern.test(value)));
 }
 
 function reader<R extends { tags: Tags }>(name: string, readers: FilterReaders<R>): (resource: R) => readonly string[] {
