@@ -43,7 +43,8 @@ const note = (state: object) => {
 const retain = { last: KEPT, daily: 0, weekly: 0, monthly: 0, yearly: 0, days: 0, finalDays: 0 };
 const policies = { nightly: { grade: 'application', timeZone: 'Europe/Berlin', retain } } as const;
 const began = clock.now();
-let state = await listSets({ input: { dryRun: false }, policies, home: world, destinations: [] }, () =>
+const home = { region: world.region, account: world.account };
+let state = await listSets({ input: { dryRun: false }, policies, home, destinations: [] }, () =>
   ec2.pagesOfOurs(client),
 );
 while (state.next !== 'end') {
