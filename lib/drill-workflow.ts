@@ -9,7 +9,7 @@ import type { DrillSteps } from './drill-steps.ts';
 import type { Receipts } from './receipts.ts';
 import { HARMLESS, NOT_ACCEPTED, THROTTLED } from './retries.ts';
 import { StepFunction } from './step-function.ts';
-import { acknowledgeMachine, loggedIn, stepTask } from './workflow-parts.ts';
+import { acknowledgeMachine, evidenceTask, loggedIn, stepTask } from './workflow-parts.ts';
 
 export interface DrillWorkflowProps {
   readonly steps: DrillSteps;
@@ -38,7 +38,7 @@ export class DrillWorkflow extends Construct {
     }).addRetry(THROTTLED);
 
     // File systems and applications as they were when the set was made
-    const readEvidence = this.readEvidence(receipts).addRetry(THROTTLED);
+    const readEvidence = evidenceTask(this, DRILL_STATES.readEvidence, receipts).addRetry(THROTTLED);
     const planDrill = stepTask(this, DRILL_STATES.planDrill, steps.planDrill).addRetry(THROTTLED);
 
     // A machine of its own, unless somebody has offered one
@@ -141,18 +141,6 @@ export class DrillWorkflow extends Construct {
       resultPath: '$.restored',
       // All tasks of a restore with their retries.
       taskTimeout: sfn.Timeout.duration(Duration.hours(3)),
-    });
-  }
-
-  private readEvidence({ bucket }: Receipts) {
-    return new tasks.CallAwsService(this, DRILL_STATES.readEvidence, {
-      service: 's3',
-      action: 'getObject',
-      parameters: { Bucket: bucket.bucketName, Key: sfn.JsonPath.stringAt('$.key') },
-      iamResources: [bucket.arnForObjects('sets/*')],
-      resultSelector: { text: sfn.JsonPath.stringAt('$.Body') },
-      resultPath: '$.object',
-      taskTimeout: sfn.Timeout.duration(Duration.seconds(30)),
     });
   }
 

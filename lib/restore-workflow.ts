@@ -1,6 +1,4 @@
-import { Duration } from 'aws-cdk-lib';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
-import * as tasks from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import { Construct } from 'constructs';
 import { RESTORE, RESTORE_STATES } from '../lambdas/shared/names.ts';
 import { acknowledgeWildcard } from './acknowledge.ts';
@@ -9,7 +7,7 @@ import type { Receipts } from './receipts.ts';
 import type { RestoreSteps } from './restore-steps.ts';
 import { HARMLESS, THROTTLED } from './retries.ts';
 import { StepFunction } from './step-function.ts';
-import { acknowledgeMachine, loggedIn, stepTask } from './workflow-parts.ts';
+import { acknowledgeMachine, evidenceTask, loggedIn, stepTask } from './workflow-parts.ts';
 
 export interface RestoreWorkflowProps {
   readonly steps: RestoreSteps;
@@ -34,7 +32,7 @@ export class RestoreWorkflow extends Construct {
     }).addRetry(THROTTLED);
 
     // Topology and volumes as they were when the set was made
-    const readEvidence = this.readEvidence(receipts).addRetry(THROTTLED);
+    const readEvidence = evidenceTask(this, RESTORE_STATES.readEvidence, receipts).addRetry(THROTTLED);
 
     // What is made and mounted, and where. Its output is the restore that all later states carry on.
     const planRestore = stepTask(this, RESTORE_STATES.planRestore, steps.planRestore).addRetry(THROTTLED);
@@ -139,18 +137,6 @@ export class RestoreWorkflow extends Construct {
     acknowledgeMachine(this.stateMachine, ...Object.values(steps).filter((step) => step instanceof StepFunction));
     alarms.whenAbove0('FailedRestore', this.stateMachine.metricFailed(), {
       because: 'A restore failed: see what of, and whether volumes of it are left.',
-    });
-  }
-
-  private readEvidence({ bucket }: Receipts) {
-    return new tasks.CallAwsService(this, RESTORE_STATES.readEvidence, {
-      service: 's3',
-      action: 'getObject',
-      parameters: { Bucket: bucket.bucketName, Key: sfn.JsonPath.stringAt('$.key') },
-      iamResources: [bucket.arnForObjects('sets/*')],
-      resultSelector: { text: sfn.JsonPath.stringAt('$.Body') },
-      resultPath: '$.object',
-      taskTimeout: sfn.Timeout.duration(Duration.seconds(30)),
     });
   }
 

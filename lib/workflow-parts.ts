@@ -1,10 +1,11 @@
 /** What the workflows have in common: how a state calls its function, and where an execution is logged. */
-import { RemovalPolicy } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import * as tasks from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
 import { acknowledgeWildcard } from './acknowledge.ts';
+import type { Receipts } from './receipts.ts';
 import type { StepFunction } from './step-function.ts';
 
 export interface StepOptions {
@@ -30,6 +31,19 @@ export function stepTask(
     retryOnServiceExceptions: false,
     taskTimeout: sfn.Timeout.duration(taskTimeout),
     ...(options.resultPath && { resultPath: options.resultPath }),
+  });
+}
+
+/** The stored evidence of the set whose key the state has, as text. */
+export function evidenceTask(scope: Construct, name: string, { bucket }: Receipts): tasks.CallAwsService {
+  return new tasks.CallAwsService(scope, name, {
+    service: 's3',
+    action: 'getObject',
+    parameters: { Bucket: bucket.bucketName, Key: sfn.JsonPath.stringAt('$.key') },
+    iamResources: [bucket.arnForObjects('sets/*')],
+    resultSelector: { text: sfn.JsonPath.stringAt('$.Body') },
+    resultPath: '$.object',
+    taskTimeout: sfn.Timeout.duration(Duration.seconds(30)),
   });
 }
 
