@@ -1,9 +1,9 @@
 /** Whether an alarm gets through to somebody: the policies on its way, judged as AWS would. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { readTemplate } from '../../lab/aws/template.ts';
 import { EVERY_OPTION } from '../support/every-option.ts';
+import { judge } from '../support/iam.ts';
 import { resourcesOf } from '../support/synth.ts';
 
 const resources = await resourcesOf(EVERY_OPTION);
@@ -68,23 +68,10 @@ function policyOf(type: string, property: string, resource: string): unknown {
 }
 
 /** What a service is answered that has nothing but the resource's own policy. */
-async function judged(
-  service: string,
+const judged = (
+  principal: string,
   action: string,
   resource: string,
   resourcePolicy: unknown,
-  contextVariables: Record<string, string>,
-): Promise<string> {
-  const simulated = await runSimulation(
-    {
-      request: { principal: service, action, resource: { resource, accountId: stack.account }, contextVariables },
-      identityPolicies: [],
-      serviceControlPolicies: [],
-      resourceControlPolicies: [],
-      resourcePolicy,
-    },
-    {},
-  );
-  if (simulated.resultType === 'error') assert.fail(`${action} ${resource}: ${JSON.stringify(simulated.errors)}`);
-  return simulated.overallResult;
-}
+  context: Record<string, string>,
+) => judge({ principal, action, resource, account: stack.account, context, resourcePolicy });

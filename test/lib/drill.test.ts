@@ -1,10 +1,10 @@
 /** What a plan with a drill makes: where its instances are, what reaches them, what they may, and who may launch them. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { runSimulation } from '@cloud-copilot/iam-simulate';
 import { readTemplate } from '../../lab/aws/template.ts';
 import { DRILL_TAG, SCRATCH_POLICY, USER_TAGS } from '../../lambdas/shared/names.ts';
 import { EVERY_OPTION } from '../support/every-option.ts';
+import { judge } from '../support/iam.ts';
 import { resourcesOf, synth } from '../support/synth.ts';
 
 const resources = await resourcesOf(EVERY_OPTION);
@@ -52,29 +52,21 @@ const policiesOf = (part: string) => {
   return role.policies.map(({ name, document }) => ({ name, policy: document }));
 };
 
-async function isAllowed(part: string, action: string, resource: string, context: object = {}): Promise<boolean> {
-  const { overallResult, ...more } = (await runSimulation(
-    {
-      request: {
-        principal: `arn:aws:iam::${stack.account}:role/asked`,
-        action,
-        resource: { resource, accountId: stack.account },
-        contextVariables: context as Record<string, string>,
-      },
-      identityPolicies: policiesOf(part),
-      serviceControlPolicies: [],
-      resourceControlPolicies: [],
-    },
-    {},
-  )) as { overallResult?: string };
-  assert.ok(overallResult, JSON.stringify(more));
-  return overallResult === 'Allowed';
+async function isAllowed(
+  part: string,
+  action: string,
+  resource: string,
+  context: Record<string, string | string[]> = {},
+): Promise<boolean> {
+  const { account } = stack;
+  const principal = `arn:aws:iam::${account}:role/asked`;
+  return (await judge({ principal, action, resource, account, context, policies: policiesOf(part) })) === 'Allowed';
 }
 
 describe('Launch scratch may', () => {
   const place = `arn:aws:ec2:${stack.region}:${stack.account}`;
   const profile = String(stack.resolve({ 'Fn::GetAtt': [byType('AWS::IAM::InstanceProfile')[0]?.[0] ?? '', 'Arn'] }));
-  const launch = (resource: string, context: object = {}) =>
+  const launch = (resource: string, context: Record<string, string> = {}) =>
     isAllowed('LaunchScratchRole', 'ec2:RunInstances', resource, context);
   const asPlanned = {
     [`aws:RequestTag/${DRILL_TAG}`]: 'drill-1',
@@ -118,7 +110,8 @@ describe('Launch scratch may', () => {
   });
 
   it('tag in the launch alone, and terminate nothing', async () => {
-    const tag = (context: object) => isAllowed('LaunchScratchRole', 'ec2:CreateTags', `${place}:instance/i-1`, context);
+    const tag = (context: Record<string, string>) =>
+      isAllowed('LaunchScratchRole', 'ec2:CreateTags', `${place}:instance/i-1`, context);
     assert.ok(await tag({ 'ec2:CreateAction': 'RunInstances' }));
     assert.equal(await tag({}), false);
     const ours = { [`aws:ResourceTag/${DRILL_TAG}`]: 'drill-1' };

@@ -1,7 +1,7 @@
-import { runSimulation } from '@cloud-copilot/iam-simulate';
 import type { Tags } from '../../lab/aws/ec2-filters.ts';
 import type { Stack } from '../../lab/aws/template.ts';
 import type { AuthorizedCall, World } from '../../lab/aws/world.ts';
+import { type IdentityPolicy, judge } from './iam.ts';
 
 /**
  * Judges every call by the policies that were synthesised for its role, as IAM would: each resource that an action
@@ -55,26 +55,13 @@ const NOBODY = { Version: '2012-10-17', Statement: [] };
 
 async function isAllowed(
   principal: string,
-  identityPolicies: { name: string; policy: unknown }[],
-  { action, resource, context }: Asked,
+  policies: IdentityPolicy[],
+  asked: Asked,
   resourcePolicy: unknown,
 ): Promise<boolean> {
   const accountIn = (arn: string) => /^arn:aws:iam::(\d+):/.exec(arn)?.[1];
-  const accountId = accountIn(resource) ?? accountIn(principal) ?? '';
-  const simulated = await runSimulation(
-    {
-      request: { principal, action, resource: { resource, accountId }, contextVariables: context },
-      identityPolicies,
-      serviceControlPolicies: [],
-      resourceControlPolicies: [],
-      ...(resourcePolicy !== undefined && { resourcePolicy }),
-    },
-    {},
-  );
-  if (simulated.resultType === 'error') {
-    throw new Error(`${action} ${resource} can't be judged: ${JSON.stringify(simulated.errors)}`);
-  }
-  return simulated.overallResult === 'Allowed';
+  const account = accountIn(asked.resource) ?? accountIn(principal) ?? '';
+  return (await judge({ ...asked, principal, account, policies, resourcePolicy })) === 'Allowed';
 }
 
 /** What IAM asks of one call. */
