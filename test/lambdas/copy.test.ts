@@ -19,6 +19,10 @@ const THERE = { region: 'eu-west-1', account: HOME.account };
 const retain = { last: 3, daily: 0, weekly: 0, monthly: 0, yearly: 0, days: 0, finalDays: 30 };
 const policies = { nightly: { grade: 'application', timeZone: 'UTC', retain } } as const;
 
+/** As EC2 says it now: what changes later does not change what was read. */
+const copied = (found: readonly FoundSnapshot[]): FoundSnapshot[] =>
+  found.map((each) => ({ ...each, tags: { ...each.tags } }));
+
 type Fault = 'throttled' | 'refused' | 'lost' | 'fails';
 
 /** Home and one destination. */
@@ -87,10 +91,10 @@ class Places {
       },
       {
         originals: async function* () {
-          yield structuredClone(home);
+          yield copied(home);
         },
         copiesIn: async function* () {
-          yield structuredClone(there);
+          yield copied(there);
         },
         living: async (ids) => new Set(ids),
       },
@@ -407,7 +411,7 @@ describe('Copy', () => {
     }));
     const state = await places.look();
     assert.ok(JSON.stringify(state).length < 150_000, `${JSON.stringify(state).length}`);
-    await places.ticks(5 * 60);
+    for (let tick = 0; tick < 60 && Object.keys(places.graded()).length < 60; tick += 1) await places.tick();
     assert.equal(Object.keys(places.graded()).length, 60);
   });
 
