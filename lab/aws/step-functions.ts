@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { StateMachine } from 'aws-local-stepfunctions';
 import { type Adapted, adapt, MAP } from './asl.ts';
 import { type Clock, realClock } from './clock.ts';
 import { AwsError } from './errors.ts';
@@ -11,6 +10,7 @@ import { type Child, type ChildEnd, type MapSpec, runMap } from './map-run.ts';
 import { SdkTasks } from './sdk-task.ts';
 import { statesOperations } from './states-operations.ts';
 import type { RuleResource, RuleTarget, Stack, StateMachineResource } from './template.ts';
+import { validate } from './validate.ts';
 import type { Operations } from './world.ts';
 
 /**
@@ -123,12 +123,8 @@ export class StepFunctions {
   #adapt(machine: StateMachineResource): Adapted {
     const known = this.#adapted.get(machine.arn);
     if (known) return known;
-    try {
-      // Validates the definition as it was synthesised; what is adapted later is not valid any more (fractions of seconds).
-      new StateMachine(machine.definition as never, { validationOptions: { checkPaths: true, checkArn: true } });
-    } catch (error) {
-      throw new AwsError('InvalidDefinition', (error as Error).message);
-    }
+    // As it was synthesised; what is adapted later is not valid any more (fractions of seconds).
+    validate(machine.definition);
     const { timeScale = 1, timeoutScale = 1 } = this.#options;
     const adapted = adapt(machine.definition, { time: timeScale, timeout: timeoutScale });
     this.#adapted.set(machine.arn, adapted);

@@ -14,7 +14,6 @@ export function authorizeBySynthesisedPolicies(
 ): { refused: string[]; judged: Set<string> } {
   const refused: string[] = [];
   const judged = new Set<string>();
-  const known = new Map<string, Promise<boolean>>();
   world.authorize = async (call) => {
     const roles = stacks.flatMap((stack) => stack.roles);
     const role = roles.find(({ arn }) => arn === call.principal);
@@ -28,6 +27,8 @@ export function authorizeBySynthesisedPolicies(
         /\b(i|vol|snap|ami)-[0-9a-f]{17}(-\d+)?\b/g,
         '$1',
       );
+      const known = answers.get(role) ?? new Map<string, Promise<boolean>>();
+      answers.set(role, known);
       const answer = known.get(question) ?? isAllowed(call.principal, policies, asked, trust);
       known.set(question, answer);
       if (!(await answer)) {
@@ -40,6 +41,9 @@ export function authorizeBySynthesisedPolicies(
   };
   return { refused, judged };
 }
+
+/** By role: a stack's roles are the same in every world that it is deployed to. */
+const answers = new WeakMap<Stack['roles'][number], Map<string, Promise<boolean>>>();
 
 interface Asked {
   readonly action: string;
