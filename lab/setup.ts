@@ -1,6 +1,6 @@
-import { type ExecFileSyncOptions, execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { install, mayInstall } from './apt.ts';
 
 const PACKAGE_OF_COMMAND: Record<string, string> = {
   'qemu-system-x86_64': 'qemu-system-x86',
@@ -15,24 +15,21 @@ const PACKAGE_OF_COMMAND: Record<string, string> = {
 export function ensureHostPackages(): void {
   const missing = [...new Set(missingCommands().map((command) => PACKAGE_OF_COMMAND[command] ?? command))];
   if (missing.length === 0) return;
-  const install = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
-  if (process.getuid?.() !== 0 || !isOnPath('apt-get')) {
-    throw new Error(`the lab needs ${missing.join(', ')}: install them with\n  sudo ${install}`);
+  if (!mayInstall() || !isOnPath('apt-get')) {
+    throw new Error(
+      `the lab needs ${missing.join(', ')}: install them with\n  sudo apt-get install -y --no-install-recommends ${missing.join(' ')}`,
+    );
   }
   console.error(`lab: installing ${missing.join(', ')}`);
-  const options: ExecFileSyncOptions = {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  };
-  execFileSync('apt-get', ['-qq', 'update'], options);
-  execFileSync('apt-get', ['-qq', 'install', '-y', '--no-install-recommends', ...missing], options);
+  install(...missing);
   const still = missingCommands();
-  if (still.length > 0) throw new Error(`the lab still misses ${still.join(', ')} after: ${install}`);
+  if (still.length > 0)
+    throw new Error(`the lab still misses ${still.join(', ')} though apt installed ${missing.join(', ')}`);
 }
 
 /** The commands of the lab that this machine does not have. */
 export function missingCommands(): string[] {
-  const isRoot = process.getuid?.() === 0;
+  const isRoot = mayInstall();
   return Object.keys(PACKAGE_OF_COMMAND).filter((name) => !(isRoot && name === 'newuidmap') && !isOnPath(name));
 }
 

@@ -4,18 +4,12 @@ import { chownSync, cpSync, existsSync, globSync, mkdirSync, readdirSync, readFi
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { install, mayInstall } from '../../../lab/apt.ts';
 
+/** A program of these packages, by what finds it. */
 export const installed = (packages: string[], program: () => string | undefined): string => {
-  if (process.getuid?.() !== 0) throw new Error('these tests start servers as their own users: run them as root');
-  if (!program()) {
-    const apt = (...words: string[]) =>
-      spawnSync('apt-get', words, { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }).status;
-    const install = () => apt('install', '-y', '-q', '--no-install-recommends', ...packages);
-    if (install() !== 0) {
-      apt('update', '-q');
-      install();
-    }
-  }
+  if (!mayInstall()) throw new Error('these tests start servers as their own users: run them as root');
+  if (!program()) install(...packages);
   const found = program();
   if (!found) throw new Error(`${packages.join(', ')} could not be installed; install them (apt-get install …)`);
   return found;

@@ -1,0 +1,38 @@
+/** shellcheck over the scripts as they stand and over each document as it ships, unpacked. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { install, mayInstall } from '../../lab/apt.ts';
+import { type DocumentNoun, renderDocuments, scriptsOf, unpackedScript } from '../../lib/documents.ts';
+
+const LINUX = new URL('../../ssm-documents/linux', import.meta.url);
+const isMissing = () => spawnSync('shellcheck', ['--version'], { stdio: 'ignore' }).error !== undefined;
+if (isMissing() && mayInstall()) install('shellcheck');
+assert.ok(!isMissing(), 'shellcheck is missing; install it (apt-get install shellcheck) and try again');
+
+/** What shellcheck has to say of files, or of a script on its standard input. */
+function findings(words: readonly string[], input = ''): string {
+  const all = ['--severity=style', '--shell=bash', ...words];
+  const { status, stdout, stderr } = spawnSync('shellcheck', all, { input, cwd: LINUX, encoding: 'utf8' });
+  return status === 0 ? '' : `${stdout}${stderr}`;
+}
+
+describe('shellcheck finds nothing', () => {
+  const documents = renderDocuments();
+  const nouns = Object.keys(documents) as DocumentNoun[];
+
+  it('in the scripts', () => assert.equal(findings([...new Set(nouns.flatMap(scriptsOf))]), ''));
+
+  for (const noun of nouns) {
+    const lines = documents[noun].mainSteps[0].inputs.runCommand;
+    it(`in ${noun} as it ships`, () => assert.equal(findings(['-'], lines.join('\n')), ''));
+  }
+
+  // One file's directives end with it, so what they switch off is switched off for the whole.
+  // Locals of one name in two files, a list here and a text there, it takes for one variable.
+  const directives = '# shellcheck disable=SC1091,SC2034,SC2154,SC2128,SC2178,SC2179';
+  for (const noun of ['freeze', 'restore', 'verify'] as const) {
+    it(`in ${noun} unpacked`, () =>
+      assert.equal(findings(['-'], `#!/bin/bash\n${directives}\nDOCUMENT=any\n${unpackedScript(noun)}`), ''));
+  }
+});
