@@ -8,6 +8,8 @@ import { makeScratch, type Scratch } from './scratch.ts';
 
 interface Volume {
   path: string;
+  /** What it was made of: it reads there whatever it has not written itself. */
+  image?: string;
   attachedTo?: string;
 }
 
@@ -16,6 +18,8 @@ export class Volumes implements BlockStore {
   readonly #scratch: Scratch = makeScratch('volumes');
   readonly #machines = new Map<string, Machine>();
   readonly #volumes = new Map<string, Volume>();
+  /** Images of deleted snapshots that volumes still read: EBS would have copied them. */
+  readonly #outlived = new Set<string>();
   #lastImage = 0;
 
   /** Makes a machine known. Its root disk is a volume like any other, except that it cannot be detached. */
@@ -49,7 +53,7 @@ export class Volumes implements BlockStore {
     const path = join(this.#scratch.folder, `${volumeId}.qcow2`);
     if (image === undefined) createDisk(path, `${Math.round(sizeGiB * 1024)}M`);
     else createOverlay(path, image, 'qcow2');
-    this.#volumes.set(volumeId, { path });
+    this.#volumes.set(volumeId, { path, ...(image !== undefined && { image }) });
   }
 
   async remove(volumeId: string): Promise<void> {
@@ -57,6 +61,7 @@ export class Volumes implements BlockStore {
     if (attachedTo) throw new Error(`${volumeId} is attached to ${attachedTo}`);
     this.#volumes.delete(volumeId);
     rmSync(path, { force: true });
+    for (const image of this.#outlived) this.#removeUnlessRead(image);
   }
 
   async attach(instanceId: string, volumeId: string): Promise<void> {
@@ -103,15 +108,22 @@ export class Volumes implements BlockStore {
   }
 
   async deleteImage(image: string): Promise<void> {
-    rmSync(image, { force: true });
+    this.#outlived.add(image);
+    this.#removeUnlessRead(image);
   }
 
   imageExists(image: string): boolean {
-    return existsSync(image);
+    return existsSync(image) && !this.#outlived.has(image);
   }
 
   async dispose(): Promise<void> {
     await this.#scratch.dispose();
+  }
+
+  #removeUnlessRead(image: string): void {
+    if ([...this.#volumes.values()].some((volume) => volume.image === image)) return;
+    this.#outlived.delete(image);
+    rmSync(image, { force: true });
   }
 
   #newImage(volumeId: string): string {
