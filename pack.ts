@@ -5,13 +5,18 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { FUNCTIONS } from './lib/functions.ts';
 
 const ROOT = import.meta.dirname;
 
 export const PACKAGE = join(ROOT, 'package');
 
-/** As they stand. */
-const COPIED = ['dist', 'ssm-documents', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE'];
+/** As they stand. Of dist/ the bundles alone: the tests keep there what they have made of them. */
+const COPIED = [
+  ...Object.keys(FUNCTIONS).map((name) => `dist/${name}`),
+  'dist/cli',
+  ...['ssm-documents', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE'],
+];
 
 /** Makes `package/` of what has been built; answers the path of the tarball. */
 export function pack(): string {

@@ -48,7 +48,7 @@ describe('the package', () => {
     ]) {
       assert.ok(files.includes(file), file);
     }
-    const allowed = /^(lib|lambdas\/shared|dist|ssm-documents)\/|^(package\.json|[A-Z]+(\.md)?)$/;
+    const allowed = /^(lib|lambdas\/shared|ssm-documents)\/|^dist\/[a-z-]+\/\w+\.mjs$|^(package\.json|[A-Z]+(\.md)?)$/;
     assert.deepEqual(
       files.filter((file) => !allowed.test(file)),
       [],
