@@ -168,11 +168,15 @@ test('a host without gzip says so, instead of ending without an answer', () => {
 });
 
 test('every error of the contract ends the document with its own exit code and one JSON document', () => {
-  for (const [name, code] of Object.entries(HOST_ERRORS)) {
-    const { status, stdout } = bash(withFunctions(`fail ${name} 'say "what" to do'`));
-    assert.equal(status, code, name);
-    assert.deepEqual(JSON.parse(stdout), { contract: CONTRACT, error: { code: name, message: 'say "what" to do' } });
+  const acts = Object.keys(HOST_ERRORS).map((name) => `(fail ${name} 'say "what" to do') && :; echo "$?"`);
+  const { stdout } = bash(withFunctions(acts.join('\n')));
+  const lines = stdout.trim().split('\n');
+  for (const [index, [name, code]] of Object.entries(HOST_ERRORS).entries()) {
+    const [answer = '', status] = lines.slice(2 * index);
+    assert.deepEqual(JSON.parse(answer), { contract: CONTRACT, error: { code: name, message: 'say "what" to do' } });
+    assert.equal(Number(status), code, name);
   }
+  assert.equal(lines.length, 2 * acts.length);
 });
 
 test('an exit code is never one that the agent has a use for', () => {
