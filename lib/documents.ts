@@ -61,7 +61,7 @@ export const renderScript = (noun: DocumentNoun, parameters: Readonly<Record<str
     return value;
   });
 
-/** What is packed into a document, for the linter and for people. */
+/** What is packed into a document, as it stands in the repository. */
 export const unpackedScript = (noun: DocumentNoun): string =>
   scriptsOf(noun)
     .map((file) => bodyOf(readScript(file)))

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { test } from 'node:test';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import {
   CONTRACT,
@@ -35,8 +37,15 @@ const unpack = (noun: DocumentNoun): string => {
   return gunzipSync(Buffer.from(lines.slice(begin + 1, lines.indexOf("'", begin)).join(''), 'base64')).toString();
 };
 
-const bash = (script: string, ...options: string[]) =>
-  spawnSync('bash', options, { input: script, encoding: 'utf8', env: { PATH: process.env.PATH ?? '' } });
+const scratch = mkdtempSync(join(tmpdir(), 'freezeframe-documents-'));
+after(() => rmSync(scratch, { recursive: true }));
+
+/** From a file, as the agent runs it: what comes through a pipe is read byte by byte. */
+const bash = (script: string, ...options: string[]) => {
+  const file = join(scratch, 'script');
+  writeFileSync(file, script);
+  return spawnSync('bash', [...options, file], { encoding: 'utf8', env: { PATH: process.env.PATH ?? '' } });
+};
 
 test('a document has less than the 64 KB that SSM takes, with room for every parameter', () => {
   for (const noun of NOUNS) {

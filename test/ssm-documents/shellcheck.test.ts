@@ -1,9 +1,9 @@
-/** shellcheck over the scripts as they stand and over each document as it ships, unpacked. */
+/** shellcheck over the scripts as they stand, and over what unpacks them in each document. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { install, mayInstall } from '../../lab/apt.ts';
-import { type DocumentNoun, renderDocuments, scriptsOf, unpackedScript } from '../../lib/documents.ts';
+import { type DocumentNoun, renderDocuments, scriptsOf } from '../../lib/documents.ts';
 
 const LINUX = new URL('../../ssm-documents/linux', import.meta.url);
 const isMissing = () => spawnSync('shellcheck', ['--version'], { stdio: 'ignore' }).error !== undefined;
@@ -26,13 +26,5 @@ describe('shellcheck finds nothing', () => {
   for (const noun of nouns) {
     const lines = documents[noun].mainSteps[0].inputs.runCommand;
     it(`in ${noun} as it ships`, () => assert.equal(findings(['-'], lines.join('\n')), ''));
-  }
-
-  // One file's directives end with it, so what they switch off is switched off for the whole.
-  // Locals of one name in two files, a list here and a text there, it takes for one variable.
-  const directives = '# shellcheck disable=SC1091,SC2034,SC2154,SC2128,SC2178,SC2179';
-  for (const noun of ['freeze', 'restore', 'verify'] as const) {
-    it(`in ${noun} unpacked`, () =>
-      assert.equal(findings(['-'], `#!/bin/bash\n${directives}\nDOCUMENT=any\n${unpackedScript(noun)}`), ''));
   }
 });
