@@ -12,49 +12,43 @@ const { resources } = await synth();
 const ROOT = join(import.meta.dirname, '../..');
 const { context } = JSON.parse(readFileSync(join(ROOT, 'cdk.json'), 'utf8'));
 
-function runApp(freezeframe: unknown) {
+/** What a program of lib/ says; validations on. */
+function run(words: readonly string[], env: Record<string, string> = {}) {
   const out = mkdtempSync(join(tmpdir(), 'freezeframe-app-'));
   try {
-    return spawnSync(process.execPath, ['lib/app.ts'], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, words, {
       cwd: ROOT,
       encoding: 'utf8',
-      env: {
-        PATH: process.env.PATH,
-        HOME: out,
-        CDK_OUTDIR: out,
-        CDK_VALIDATION: 'true',
-        CDK_CONTEXT_JSON: JSON.stringify({ ...context, freezeframe }),
-      },
+      env: { PATH: process.env.PATH, HOME: out, CDK_OUTDIR: out, CDK_VALIDATION: 'true', ...env },
     });
+    return { status, stdout, stderr };
   } finally {
     rmSync(out, { recursive: true, force: true });
   }
 }
 
-describe('the app', () => {
-  for (const [title, plan] of [
-    ['as it comes', context.freezeframe],
-    ['with every option of the plan', EVERY_OPTION],
-  ]) {
-    it(`synthesises ${title} without a finding of cdk-nag or of the template validation`, () => {
-      const { status, stdout, stderr } = runApp(plan);
-      assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
-    });
-  }
+const withPlan = (freezeframe: unknown) => ({ CDK_CONTEXT_JSON: JSON.stringify({ ...context, freezeframe }) });
 
-  it('for an account that gets copies synthesises without a finding, too', () => {
-    const out = mkdtempSync(join(tmpdir(), 'freezeframe-app-'));
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['lib/copy-destination-app.ts'], {
-      cwd: ROOT,
-      encoding: 'utf8',
-      env: { PATH: process.env.PATH, HOME: out, CDK_OUTDIR: out, CDK_VALIDATION: 'true' },
-    });
-    rmSync(out, { recursive: true, force: true });
-    assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
-  });
+const CLEAN = { status: 0, stdout: '', stderr: '' };
+
+/** One after another in one process, which loads the CDK once. */
+const OTHER_APPS = `
+import { freezeframeApp } from './lib/app.ts';
+import { copyDestinationApp } from './lib/copy-destination-app.ts';
+const { CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: context } = process.env;
+freezeframeApp({ outdir: outdir + '/every-option', context: JSON.parse(context) }).synth();
+copyDestinationApp({ outdir: outdir + '/destination' }).synth();`;
+
+describe('the app', () => {
+  it('synthesises as it comes without a finding of cdk-nag or of the template validation', () =>
+    assert.deepEqual(run(['lib/app.ts'], withPlan(context.freezeframe)), CLEAN));
+
+  it('with every option of the plan, and that for an account that gets copies, neither', () =>
+    assert.deepEqual(run(['--input-type=module', '--eval', OTHER_APPS], withPlan(EVERY_OPTION)), CLEAN));
 
   it('tells a wrong plan in plain lines, without a stack trace, and fails', () => {
-    const { status, stderr } = runApp({ policies: { nightly: { schedule: 'rate(1 day)', retain: {}, grad: 1 } } });
+    const plan = { policies: { nightly: { schedule: 'rate(1 day)', retain: {}, grad: 1 } } };
+    const { status, stderr } = run(['lib/app.ts'], withPlan(plan));
     assert.equal(status, 1);
     const lines = stderr.trimEnd().split('\n');
     assert.deepEqual(
