@@ -156,7 +156,13 @@ function checkDocument(name: string, { schemaVersion, parameters = {}, mainSteps
     if (!/^[a-zA-Z0-9]+$/.test(key)) throw refuse(`parameter '${key}' must be of letters and digits`);
     if (!['String', 'StringList'].includes(parameter.type))
       throw refuse(`parameter '${key}' has type ${parameter.type}`);
-    // The agent's RE2 knows no look-around and no back-references: every run would fail.
-    if (/\(\?[=!<]|\\\d/.test(parameter.allowedPattern ?? '')) throw refuse(`allowedPattern of '${key}' is not RE2`);
+    if (!isRe2(parameter.allowedPattern ?? '')) throw refuse(`allowedPattern of '${key}' is not RE2`);
   }
 }
+
+/** The agent's RE2 knows no look-around, no back-references and no count above 1000: every run would fail. */
+const isRe2 = (pattern: string): boolean =>
+  !/\(\?[=!<]|\\\d/.test(pattern) &&
+  [...pattern.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].every(
+    ([, from, to]) => Math.max(Number(from), Number(to ?? 0)) <= 1_000,
+  );

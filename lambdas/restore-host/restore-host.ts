@@ -11,7 +11,7 @@ export interface Volumes {
 
 export type HostReport = Pick<RestoreAnswer, 'mounts' | 'arrays' | 'groups' | 'done'>;
 
-/** Most characters of the plan: the document takes no more (PARAMETER_PATTERNS). */
+/** Most characters of the plan: document and parameters together have 64 KB. */
 const MOST_PLAN = 12_000;
 
 /** Each act of the document, and whose volumes it is about: those that the restore made, or those that they replace. */

@@ -24,7 +24,8 @@ export const RunId = z.string().check(z.regex(/^[A-Za-z0-9_-]{1,80}$/, 'an execu
 
 /**
  * `allowedPattern` of every document parameter, in the syntax that the SSM API (Java) and the agent (RE2) share.
- * Anchored, and without any character that a shell could take for more than a letter.
+ * Anchored, and without any character that a shell could take for more than a letter. RE2 refuses a count above 1000, and
+ * then every command would fail.
  */
 export const PARAMETER_PATTERNS = {
   /** Id of the run that freezes or thaws. */
@@ -54,7 +55,7 @@ export const PARAMETER_PATTERNS = {
   /** Directory that holds one of the restore's own, with all its mount points. */
   Under: '^/[A-Za-z0-9._-]{1,60}(/[A-Za-z0-9._-]{1,60}){0,4}$',
   /** What is to be restored, or verified, one thing a line, in base64: paths may hold any character. */
-  Plan: '^[A-Za-z0-9+/]{4,12000}={0,2}$',
+  Plan: '^[A-Za-z0-9+/]+={0,2}$',
   /** Minutes that all checks of Verify together may take. */
   Minutes: '^[0-9]{1,3}$',
 } as const;

@@ -4,7 +4,7 @@ import { UnexpectedAnswerError } from '../shared/errors.ts';
 import { DOCUMENTS } from '../shared/names.ts';
 import { type CommandChannel, sendCommand } from '../shared/run-command.ts';
 
-/** Most characters of the plan: the document takes no more (PARAMETER_PATTERNS). */
+/** Most characters of the plan: document and parameters together have 64 KB. */
 const MOST_PLAN = 12_000;
 
 /** Sends the document Verify to where the set was restored. It may take hours, so nobody waits here for its end. */

@@ -55,6 +55,16 @@ async function managed(options: Partial<WorldOptions> = {}) {
   });
 }
 
+test('a pattern that the agent could not compile is refused, and one at its limit is not', async () => {
+  await using on = await managed();
+  const put = (allowedPattern: string) =>
+    on.world.ssm.documents.put('Of-Pattern', { ...DOCUMENT, parameters: { Run: { type: 'String', allowedPattern } } });
+  put('^[a-z]{4,1000}$');
+  for (const pattern of ['^[a-z]{4,1001}$', '^[a-z]{1001,}$', '^(?!x)a$']) {
+    assert.throws(() => put(pattern), { name: 'InvalidDocumentContent', message: /'Run' is not RE2/ });
+  }
+});
+
 test('a command goes from Pending through InProgress to its result, with −1 and no output until the end', async () => {
   await using on = await managed({ latency: { commandStartMs: 1_000, commandResultMs: 500 } });
   const id = await on.send();
