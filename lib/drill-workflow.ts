@@ -38,7 +38,7 @@ export class DrillWorkflow extends Construct {
     }).addRetry(THROTTLED);
 
     // File systems and applications as they were when the set was made
-    const readEvidence = evidenceTask(this, DRILL_STATES.readEvidence, receipts).addRetry(THROTTLED);
+    const readEvidence = evidenceTask(this, DRILL_STATES.readEvidence, receipts);
     const planDrill = stepTask(this, DRILL_STATES.planDrill, steps.planDrill).addRetry(THROTTLED);
 
     // A machine of its own, unless somebody has offered one

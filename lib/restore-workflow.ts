@@ -32,7 +32,7 @@ export class RestoreWorkflow extends Construct {
     }).addRetry(THROTTLED);
 
     // Topology and volumes as they were when the set was made
-    const readEvidence = evidenceTask(this, RESTORE_STATES.readEvidence, receipts).addRetry(THROTTLED);
+    const readEvidence = evidenceTask(this, RESTORE_STATES.readEvidence, receipts);
 
     // What is made and mounted, and where. Its output is the restore that all later states carry on.
     const planRestore = stepTask(this, RESTORE_STATES.planRestore, steps.planRestore).addRetry(THROTTLED);

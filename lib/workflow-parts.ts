@@ -1,11 +1,15 @@
 /** What the workflows have in common: how a state calls its function, and where an execution is logged. */
 import { Duration, RemovalPolicy } from 'aws-cdk-lib';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import * as tasks from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Construct } from 'constructs';
+import { NO_EVIDENCE } from '../lambdas/shared/errors.ts';
+import { SET_TAGS } from '../lambdas/shared/names.ts';
 import { acknowledgeWildcard } from './acknowledge.ts';
 import type { Receipts } from './receipts.ts';
+import { HARMLESS } from './retries.ts';
 import type { StepFunction } from './step-function.ts';
 
 export interface StepOptions {
@@ -34,18 +38,47 @@ export function stepTask(
   });
 }
 
-/** The stored evidence of the set whose key the state has, as text. */
-export function evidenceTask(scope: Construct, name: string, { bucket }: Receipts): tasks.CallAwsService {
-  return new tasks.CallAwsService(scope, name, {
+/**
+ * The stored evidence of the set whose key the state has, as text. Where there is none to be read, that is the end, with what
+ * to do about it: nothing has been made yet.
+ */
+export function evidenceTask(scope: Construct, name: string, { bucket }: Receipts): sfn.TaskStateBase {
+  const key = sfn.JsonPath.stringAt('$.key');
+  const readEvidence = new tasks.CallAwsService(scope, name, {
     service: 's3',
     action: 'getObject',
-    parameters: { Bucket: bucket.bucketName, Key: sfn.JsonPath.stringAt('$.key') },
+    parameters: { Bucket: bucket.bucketName, Key: key },
     iamResources: [bucket.arnForObjects('sets/*')],
+    additionalIamStatements: [
+      // Without it, S3 says AccessDenied of an object that is not there, and not that it is missing.
+      new iam.PolicyStatement({
+        actions: ['s3:ListBucket'],
+        resources: [bucket.bucketArn],
+        conditions: { StringLike: { 's3:prefix': 'sets/*' } },
+      }),
+    ],
     resultSelector: { text: sfn.JsonPath.stringAt('$.Body') },
     resultPath: '$.object',
     taskTimeout: sfn.Timeout.duration(Duration.seconds(30)),
   });
+  const noEvidence = new sfn.Fail(scope, 'No evidence', {
+    error: NO_EVIDENCE,
+    causePath: sfn.JsonPath.format(
+      `There is no evidence to be read at s3://${bucket.bucketName}/{}: {} A set that was copied here needs it brought from the bucket of the deployment that took it (its account and Region are in the tag ${SET_TAGS.origin} of the snapshots): aws s3 cp s3://BUCKET-AT-HOME/{} s3://${bucket.bucketName}/{}. Of a set that was taken here, look at the versions of the object.`,
+      key,
+      sfn.JsonPath.stringAt('$.readError.Cause'),
+      key,
+      key,
+    ),
+  });
+  return readEvidence
+    .addRetry({ errors: NOT_THERE, maxAttempts: 0 })
+    .addRetry(HARMLESS)
+    .addCatch(noEvidence, { errors: [...NOT_THERE, 'S3.S3Exception'], resultPath: '$.readError' });
 }
+
+/** What S3 says of an object that is missing, and of one that may not be read: neither passes by itself. */
+const NOT_THERE = ['S3.NoSuchKeyException', 'S3.AccessDeniedException'];
 
 /** What happened when, without the states' data. */
 export const loggedIn = (scope: Construct): sfn.LogOptions => ({

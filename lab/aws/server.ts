@@ -14,7 +14,7 @@ import { TokenBucket } from './token-bucket.ts';
 import { awsJson } from './wire/aws-json.ts';
 import { awsQuery } from './wire/aws-query.ts';
 import { ec2Query } from './wire/ec2-query.ts';
-import { s3Error, s3Request } from './wire/s3-rest.ts';
+import { type S3Answer, type S3Request, s3Error, s3Request } from './wire/s3-rest.ts';
 import { check, operation, ShapeError } from './wire/schema.ts';
 import type { LogEntry, World } from './world.ts';
 
@@ -153,7 +153,7 @@ class Desk {
         region: this.#world.region,
         input: call.input,
       });
-      const answer = await this.#act(this.#world, entry, () => call.perform());
+      const answer = await this.#act(this.#world, entry, () => this.#orHidden(call, principal));
       this.#leave(entry, 'ok');
       if (this.#dropped(entry, response)) return;
       response.writeHead(200, { 'x-amz-request-id': requestId, ...answer.headers });
@@ -162,6 +162,20 @@ class Desk {
       if (!(error instanceof AwsError)) throw error;
       if (entry) this.#leave(entry, error.code);
       s3Error(response, error, requestId);
+    }
+  }
+
+  /** Whoever may not list a bucket is not told that an object is missing from it. */
+  async #orHidden({ input, perform }: S3Request, principal: string): Promise<S3Answer> {
+    try {
+      return perform();
+    } catch (error) {
+      if (!(error instanceof AwsError) || error.code !== 'NoSuchKey') throw error;
+      const { account, region, authorize } = this.#world;
+      const listing = { Bucket: input.Bucket, Prefix: input.Key };
+      const call = { service: 's3', action: 'ListBucket', principal, account, region, input: listing };
+      if (authorize && !(await authorize(call))) throw new AwsError('AccessDenied', 'Access Denied', 403);
+      throw error;
     }
   }
 

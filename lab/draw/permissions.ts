@@ -35,7 +35,7 @@ const WHY: Readonly<Record<string, string>> = {
   'lambda:InvokeFunction': 'calls the functions of its own states',
   's3:AbortMultipartUpload': 'lists and results of a firing',
   's3:GetObject': 'reads lists and results of a firing, or the receipt of the set to restore',
-  's3:ListBucket': 'tells a list that is not there from one that may not be read',
+  's3:ListBucket': 'tells an object that is not there from one that may not be read',
   's3:ListMultipartUploadParts': 'lists and results of a firing',
   's3:PutObject': 'stores receipts, lists and results; only the workflow itself writes receipts',
   'sns:Publish': 'mails what came of a firing',

@@ -86,6 +86,8 @@ export const NoSuchSetError = errorNamed('NoSuchSetError');
 /** A snapshot of the set is not completed, or is gone. */
 export const SetIncompleteError = errorNamed('SetIncompleteError');
 export const BadEvidenceError = errorNamed('BadEvidenceError');
+/** Not thrown: Restore and Drill end with it when the object of their set is not in the bucket. */
+export const NO_EVIDENCE = 'NoEvidenceError';
 export const NotInSetError = errorNamed('NotInSetError');
 /** File systems that can't be on one host with their original. */
 export const NotBesideOriginalError = errorNamed('NotBesideOriginalError');

@@ -284,6 +284,8 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
     case 's3:PutObject':
     case 's3:GetObject':
       return [{ ...whole, resource: `arn:aws:s3:::${given.Bucket}/${given.Key}` }];
+    case 's3:ListBucket':
+      return [{ ...whole, resource: `arn:aws:s3:::${given.Bucket}`, context: { 's3:prefix': given.Prefix ?? '' } }];
     case 'states:ListExecutions':
     case 'states:StartExecution':
       return [{ ...whole, resource: given.stateMachineArn ?? '' }];
@@ -357,6 +359,7 @@ interface Input {
   Name?: string;
   Bucket?: string;
   Key?: string;
+  Prefix?: string;
   stateMachineArn?: string;
   executionArn?: string;
 }

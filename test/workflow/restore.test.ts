@@ -266,6 +266,33 @@ describe('Restore', { concurrency: 4, timeout: 120_000 }, () => {
       assertUndone(await restore({ instanceId: server.id }), { server, before: stateOf(server) }, 'NotInSetError');
     });
 
+    it('a set whose evidence is not there, and says where it should be and how to bring it', async () => {
+      const { server, set, before } = backedUp();
+      const [bucket] = account.deployment.stack.buckets;
+      const object = `s3://${bucket?.name}/sets/${server.id}/${set}.json`;
+      world.s3.buckets.get(bucket?.name ?? '')?.delete(`sets/${server.id}/${set}.json`);
+      const run = await restore({ instanceId: server.id });
+      assertUndone(run, { server, before }, 'NoEvidenceError');
+      assert.ok(run.cause?.includes(`at ${object}: The specified key does not exist`), run.cause);
+      assert.ok(
+        run.cause?.includes(`aws s3 cp s3://BUCKET-AT-HOME/sets/${server.id}/${set}.json ${object}`),
+        run.cause,
+      );
+    });
+
+    it('a set whose evidence may not be read, in S3’s own words; a passing trouble of S3 it waits out', async () => {
+      const { server, before } = backedUp();
+      const fault = (code: string, status: number) => ({ kind: 'error', code, status }) as const;
+      const ofServer = (input: unknown) => JSON.stringify(input).includes(server.id);
+      const reading = { service: 's3', action: 'GetObject', when: ofServer } as const;
+      world.faults.add({ ...reading, nth: 1, fault: { ...fault('AccessDenied', 403), message: 'Access Denied' } });
+      const refusedOnce = await restore({ instanceId: server.id });
+      assertUndone(refusedOnce, { server, before }, 'NoEvidenceError');
+      assert.match(refusedOnce.cause ?? '', /json: Access Denied/);
+      world.faults.add({ ...reading, nth: [1, 2, 3, 4], fault: fault('SlowDown', 503) });
+      assert.equal((await restore({ instanceId: server.id })).status, 'SUCCEEDED');
+    });
+
     it('a set that is being deleted, or has lost a member', async () => {
       const { server, set, before } = backedUp();
       const [first] = account.snapshotsOf(set);

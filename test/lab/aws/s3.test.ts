@@ -38,6 +38,13 @@ test('a list goes on from page to page', async () => {
   );
 });
 
+test('who may not list a bucket is not told that an object is missing from it', async () => {
+  await using on = await lab();
+  on.world.s3.addBucket('sets');
+  on.world.authorize = ({ action }) => action !== 'ListBucket';
+  assert.equal(await refusal(on.s3.send(new GetObjectCommand({ Bucket: 'sets', Key: 'no' }))), 'AccessDenied');
+});
+
 test('a missing key or bucket has its own name, and a create-only put does not overwrite', async () => {
   await using on = await lab();
   on.world.s3.addBucket('sets');
