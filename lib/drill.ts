@@ -132,6 +132,7 @@ const drillPolicies = (
   Object.fromEntries(
     Object.entries(policies).map(([name, { grade, drill }]) => {
       const scratch = scratches[name];
-      return [name, { grade, verifyMinutes: drill?.verifyMinutes ?? VERIFY_MINUTES, ...(scratch && { scratch }) }];
+      const { verifyMinutes = VERIFY_MINUTES, copies = false } = drill ?? {};
+      return [name, { grade, verifyMinutes, copies, ...(scratch && { scratch }) }];
     }),
   );

@@ -71,6 +71,8 @@ const DrillBlock = block(
       .default('t3.large'),
     /** For all checks of one set together. */
     verifyMinutes: wholeNumber('a whole number of minutes from 5 to 720', 5, 720).default(240),
+    /** Beside the sets that were taken here, those that another deployment has copied here. */
+    copies: z.boolean('true or false').default(false),
   },
 );
 

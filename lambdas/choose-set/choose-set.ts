@@ -16,7 +16,8 @@ export const chooseSet = async (
   now: number,
 ): Promise<Drill> => {
   const found = 'policy' in input ? await from.ofPolicy(input.policy) : await from.ofInstance(input.instanceId);
-  const snapshots = found.filter(isAtHand);
+  const isMeant = 'policy' in input && !policies[input.policy]?.copies ? isOwn : () => true;
+  const snapshots = found.filter((each) => each.tier === 'standard' && isMeant(each));
   const all = setsOf(snapshots, now).sets.filter(isOfRun);
   const set =
     'policy' in input ? longestUndrilled(input.policy, policies, all, snapshots) : asked(input, policies, all);
@@ -38,8 +39,8 @@ export const chooseSet = async (
   };
 };
 
-/** Neither archived, nor the copy of another deployment's set, whose evidence lies there. */
-const isAtHand = ({ tier, tags }: FoundSnapshot): boolean => tier === 'standard' && tags[SET_TAGS.origin] === undefined;
+/** Not the copy of another deployment's set, whose evidence has to be brought here. */
+const isOwn = ({ tags }: FoundSnapshot): boolean => tags[SET_TAGS.origin] === undefined;
 
 /** Of a set whose policy is no longer in the plan. */
 const DEFAULT_MINUTES = 240;
@@ -73,7 +74,7 @@ const longestUndrilled = (
   );
   if (first) return first;
   throw new NoSuchSetError(
-    `policy ${name} has no completed set of grade ${policy.grade} or better in this account and Region; back up an instance of it first`,
+    `policy ${name} has no completed set of grade ${policy.grade} or better in this account and Region; back up an instance of it first${policy.copies ? '' : ', or let its "drill" say "copies": true where the sets here are copies'}`,
   );
 };
 

@@ -52,9 +52,9 @@ export const tagsOfCopy = (source: FoundSnapshot, { home, members, until }: Copy
   return { ...Object.fromEntries(own.slice(0, room)), ...ours };
 };
 
-/** All that is true of a copy as well. */
+/** All that is true of a copy as well. That it restores, a drill has to show of the copy itself. */
 const CARRIED = new Set<string>(
-  [...Object.values(SET_TAGS), ...DEVICES_TAGS].filter((key) => key !== SET_TAGS.deleting),
+  [...Object.values(SET_TAGS), ...DEVICES_TAGS].filter((key) => key !== SET_TAGS.deleting && key !== SET_TAGS.verified),
 );
 
 /** Ours, and AWS's own. */

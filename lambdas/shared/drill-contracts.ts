@@ -30,8 +30,15 @@ export type Scratch = z.infer<typeof Scratch>;
 
 const Minutes = z.number().check(z.int(), z.gte(5), z.lte(720));
 
-/** The part of a policy that a drill needs. `scratch`: only where the plan says where to drill. */
-const DrillPolicy = z.object({ grade: Grade, verifyMinutes: Minutes, scratch: z.optional(Scratch) });
+/** The part of a policy that a drill needs. */
+const DrillPolicy = z.object({
+  grade: Grade,
+  verifyMinutes: Minutes,
+  /** Its schedule drills copies of other deployments' sets as well. */
+  copies: z._default(z.boolean(), false),
+  /** Only where the plan says where to drill. */
+  scratch: z.optional(Scratch),
+});
 export type DrillPolicy = z.infer<typeof DrillPolicy>;
 
 /** What a schedule asks for: the policy. What a person asks for: the instance, and more if need be. */

@@ -490,6 +490,7 @@ describe('the tags of a copy', () => {
         [SET_TAGS.devices]: '/dev/xvda=vol-0',
         [`${SET_TAGS.devices}-2`]: '/dev/sdf=vol-1',
         [SET_TAGS.deleting]: 'x',
+        [SET_TAGS.verified]: '2026-11-02T00:00:00Z',
         [USER_TAGS.hold]: 'audit',
         'aws:backup': 'x',
         team: 'data',

@@ -26,7 +26,9 @@ const SCRATCH = {
   instanceType: 't3.large',
   instanceProfileArn: 'arn:aws:iam::111122223333:instance-profile/drill',
 };
-const POLICIES = { nightly: { grade: 'application' as const, verifyMinutes: 60, scratch: SCRATCH } };
+const POLICIES = {
+  nightly: { grade: 'application' as const, verifyMinutes: 60, copies: false, scratch: SCRATCH },
+};
 
 /** Two snapshots of a set that was taken so many days ago. */
 const set = (instance: string, days: number, more: Record<string, string> = {}, state = 'completed'): FoundSnapshot[] =>
@@ -50,12 +52,28 @@ const set = (instance: string, days: number, more: Record<string, string> = {}, 
     },
   }));
 
-const choose = (input: object, snapshots: FoundSnapshot[]) => {
+/** As if another deployment had copied them here a minute ago. */
+const copied = (snapshots: FoundSnapshot[]): FoundSnapshot[] =>
+  snapshots.map((snapshot) => ({
+    ...snapshot,
+    snapshotId: `${snapshot.snapshotId}-copy`,
+    volumeId: 'vol-ffffffff',
+    startTime: new Date(NOW - 60_000).toISOString(),
+    tags: {
+      ...snapshot.tags,
+      [SET_TAGS.started]: snapshot.startTime,
+      [SET_TAGS.origin]: '111122223333/us-east-1',
+      [SET_TAGS.source]: snapshot.snapshotId,
+    },
+  }));
+
+const choose = (input: object, snapshots: FoundSnapshot[], { copies = false } = {}) => {
   const all = {
     ofPolicy: async () => snapshots,
     ofInstance: async (id: string) => snapshots.filter(({ tags }) => tags[SET_TAGS.instance] === id),
   };
-  return chooseSet({ input: input as { policy: string }, drill: 'd-1', policies: POLICIES }, all, NOW);
+  const policies = { nightly: { ...POLICIES.nightly, copies } };
+  return chooseSet({ input: input as { policy: string }, drill: 'd-1', policies }, all, NOW);
 };
 
 describe('Choose set', () => {
@@ -73,11 +91,40 @@ describe('Choose set', () => {
     assert.equal((await choose({ policy: 'nightly' }, turned)).set.id, `${ONE}-2`);
   });
 
-  it('leaves out a set that is archived, or the copy of one of another Region', async () => {
-    const sets = [...set(ONE, 2), ...set(ONE, 1, { [SET_TAGS.origin]: '111122223333/us-east-1' })];
-    assert.equal((await choose({ policy: 'nightly' }, sets)).set.id, `${ONE}-2`);
+  it('leaves out a set that is archived', async () => {
     const archived = set(ONE, 1).map((snapshot) => ({ ...snapshot, tier: 'archive' }));
     await assert.rejects(choose({ policy: 'nightly' }, archived), { name: 'NoSuchSetError' });
+  });
+
+  it('of a policy takes copies only where the plan says so, and otherwise tells how to', async () => {
+    const sets = [...set(ONE, 2), ...copied(set(TWO, 1))];
+    const turns = [...set(ONE, 3, { [SET_TAGS.verified]: '2026-11-20T00:00:00Z' }), ...sets];
+    assert.equal((await choose({ policy: 'nightly' }, turns)).from, ONE);
+    assert.equal((await choose({ policy: 'nightly' }, turns, { copies: true })).from, TWO);
+    await assert.rejects(choose({ policy: 'nightly' }, copied(set(TWO, 1))), {
+      name: 'NoSuchSetError',
+      message: /"copies": true/,
+    });
+  });
+
+  it('tells the time of a copy by its set, which is older than itself, and what was shown of it by its own tag', async () => {
+    const verified = { [SET_TAGS.verified]: '2026-11-21T00:00:00Z' };
+    const sets = [...copied(set(ONE, 3)), ...copied(set(ONE, 2)), ...copied(set(TWO, 5, verified))];
+    const chosen = await choose({ policy: 'nightly' }, sets, { copies: true });
+    const at = new Date(NOW - 2 * 86_400_000).toISOString();
+    assert.deepEqual([chosen.set.id, chosen.set.startTime], [`${ONE}-2`, at]);
+    assert.equal((await choose({ instanceId: ONE, before: at }, sets)).set.id, `${ONE}-2`);
+  });
+
+  it('of an instance takes a copy like any other set, once the whole of it is there', async () => {
+    const sets = copied(set(ONE, 1));
+    assert.deepEqual((await choose({ instanceId: ONE }, sets)).set.snapshotIds, [
+      `snap-${ONE}-1-1-copy`,
+      `snap-${ONE}-1-2-copy`,
+    ]);
+    await assert.rejects(choose({ instanceId: ONE }, sets.slice(1)), { name: 'NoSuchSetError' });
+    const ungraded = sets.map((each) => ({ ...each, tags: { ...each.tags, [SET_TAGS.grade]: 'unproven' } }));
+    await assert.rejects(choose({ instanceId: ONE }, ungraded), { name: 'NoSuchSetError' });
   });
 
   it('leaves out a set that lacks a member, or is being deleted', async () => {

@@ -30,6 +30,7 @@ export const EVERY_OPTION = {
         imageId: 'ami-0fedcba9876543210',
         instanceType: 'm7i.large',
         verifyMinutes: 120,
+        copies: true,
       },
     },
     hourly: { schedule: 'rate(1 hour)', grade: 'filesystem', onDowngrade: 'discard', retain: { last: 24 } },

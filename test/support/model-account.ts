@@ -55,7 +55,8 @@ export class ModelAccount {
   /** By drill: called with its host before that starts; where it throws, its agent never does. */
   readonly onScratch = new Map<string, (host: ModelHost) => void>();
   readonly #store = new MemoryStore();
-  #deployment: Deployment | undefined;
+  /** The account's own, then those beside it. */
+  readonly #deployments: Deployment[] = [];
   #runs = 0;
 
   private constructor({ latency, limits }: AccountOptions) {
@@ -67,7 +68,7 @@ export class ModelAccount {
     });
     draw(this.world.latency, { ...SOME_LATENCY, ...latency });
     this.#store.isInUse = (id, volumeId) => this.servers.get(id)?.host.used.has(volumeId) ?? false;
-    this.#letLaunch();
+    this.#letLaunch(this.world);
     this.#store.onSnapshot = async (id, volumeIds) => {
       await this.servers.get(id)?.disks.onSnapshot(id, volumeIds);
       await this.windowsServers.get(id)?.host.witness(volumeIds);
@@ -79,15 +80,15 @@ export class ModelAccount {
     const stack = options.stack ?? (await stackOfTests());
     letTimePass();
     const account = new ModelAccount(options);
-    const { requestMs = () => 10, computeMs = () => 30 } = options;
-    account.#deployment = await deploy(stack, account.world, { inProcess: { requestMs, computeMs } });
+    await account.#deploy(stack, account.world, options);
     putVssDocuments(account.world);
     return account;
   }
 
   get deployment(): Deployment {
-    if (!this.#deployment) throw new Error('nothing is deployed');
-    return this.#deployment;
+    const [deployment] = this.#deployments;
+    if (!deployment) throw new Error('nothing is deployed');
+    return deployment;
   }
 
   get stepFunctions(): Deployment['stepFunctions'] {
@@ -212,16 +213,16 @@ export class ModelAccount {
   }
 
   /** Scratch instances of drills: hosts without an array of their own. */
-  #letLaunch(): void {
-    const { launches } = this.world.ec2;
+  #letLaunch({ ec2, region }: World): void {
+    const { launches } = ec2;
     launches.images.set(DRILL_PLACE.imageId, { rootGiB: 8 });
-    launches.subnets.set(DRILL_PLACE.subnetId, { availabilityZone: `${this.world.region}b` });
+    launches.subnets.set(DRILL_PLACE.subnetId, { availabilityZone: `${region}b` });
     launches.machines = {
       start: async ({ instanceId, rootVolumeId }) => {
         const host = new ModelHost({ rootVolume: rootVolumeId, dataVolumes: [], database: false, clock: this.clock });
         host.sees = (volumeId) => this.#store.attached.get(volumeId) === instanceId;
         this.scratchHosts.set(instanceId, host);
-        this.onScratch.get(this.world.ec2.instances.get(instanceId)?.tags.get(DRILL_TAG) ?? '')?.(host);
+        this.onScratch.get(ec2.instances.get(instanceId)?.tags.get(DRILL_TAG) ?? '')?.(host);
         return host;
       },
       stop: async (instanceId) => {
@@ -230,8 +231,21 @@ export class ModelAccount {
     };
   }
 
+  /** Another deployment, in its own account or Region of this world. */
+  async alsoDeploy(stack: Stack): Promise<Deployment> {
+    const world = this.world.inAccount(stack.account).inRegion(stack.region);
+    this.#letLaunch(world);
+    return await this.#deploy(stack, world, {});
+  }
+
+  async #deploy(stack: Stack, world: World, { requestMs = () => 10, computeMs = () => 30 }: AccountOptions) {
+    const deployment = await deploy(stack, world, { inProcess: { requestMs, computeMs } });
+    this.#deployments.push(deployment);
+    return deployment;
+  }
+
   async close(): Promise<void> {
-    await this.#deployment?.close();
+    for (const deployment of this.#deployments) await deployment.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -342,7 +356,7 @@ export async function destinationIn(account: string, homeAccount: string): Promi
   return readAssembly(await destinationAssembly(), { account, parameters: { HomeAccount: homeAccount } });
 }
 
-/** The stack as another plan makes it. */
-export async function stackOf(plan: object): Promise<Stack> {
-  return readAssembly(await assemblyOf(plan));
+/** The stack as another plan makes it, or in another place. */
+export async function stackOf(plan: object, place: { account?: string; region?: string } = {}): Promise<Stack> {
+  return readAssembly(await assemblyOf(plan), place);
 }

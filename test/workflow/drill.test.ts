@@ -6,19 +6,23 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
+import type { Stack } from '../../lab/aws/template.ts';
+import type { World } from '../../lab/aws/world.ts';
 import type { Judged } from '../../lambdas/shared/drill-contracts.ts';
 import {
+  COPY,
   DOCUMENTS,
   DRILL,
   DRILL_STATES,
   DRILL_TAG,
+  IN_RESTORE,
   RESTORE,
   SCRATCH_POLICY,
   SET_TAGS,
   USER_TAGS,
 } from '../../lambdas/shared/names.ts';
 import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { ModelAccount, type Server } from '../support/model-account.ts';
+import { DRILL_PLACE, destinationIn, ModelAccount, type Server, stackOf } from '../support/model-account.ts';
 import type { ModelHost } from '../support/model-host.ts';
 
 const account = await ModelAccount.open();
@@ -47,13 +51,11 @@ function start(input: object, prepare: (host: ModelHost) => void = () => {}): Ex
 const drill = async (...wish: Parameters<typeof start>): Promise<Execution> => await start(...wish).ended;
 
 /** What is there of a drill, but for what EC2 still shows as terminated. */
-function leftOf({ name }: { name: string }): string[] {
+function leftOf({ name }: { name: string }, { ec2 }: World = world): string[] {
   const ours = ({ tags }: { tags: ReadonlyMap<string, string> }) => tags.get(DRILL_TAG) === name;
   return [
-    ...[...world.ec2.instances.values()]
-      .filter((each) => ours(each) && each.state !== 'terminated')
-      .map(({ id }) => id),
-    ...[...world.ec2.volumes.all.values()].filter(ours).map(({ id }) => id),
+    ...[...ec2.instances.values()].filter((each) => ours(each) && each.state !== 'terminated').map(({ id }) => id),
+    ...[...ec2.volumes.all.values()].filter(ours).map(({ id }) => id),
   ];
 }
 
@@ -61,8 +63,8 @@ const verifiedOf = (set: string): (string | undefined)[] => [
   ...new Set(account.snapshotsOf(set).map(({ tags }) => tags.get(SET_TAGS.verified))),
 ];
 
-const launchedBy = ({ name }: { name: string }) =>
-  [...world.ec2.instances.values()].filter(({ tags }) => tags.get(DRILL_TAG) === name);
+const launchedBy = ({ name }: { name: string }, { ec2 }: World = world) =>
+  [...ec2.instances.values()].filter(({ tags }) => tags.get(DRILL_TAG) === name);
 
 function assertRed(run: Execution, error: string): void {
   assert.deepEqual([run.status, run.error], ['FAILED', error], run.cause);
@@ -266,6 +268,92 @@ describe('Drill', { concurrency: 3, timeout: 240_000 }, () => {
       ({ tags }) => tags.get('freezeframe:restore') === 'drill-of-a-person',
     );
     assert.equal(kept.length, 2);
+  });
+});
+
+describe('Drill of copies', { timeout: 120_000 }, () => {
+  /** Home copies to a vault in another account and Region, where a deployment drills what it finds. */
+  const VAULT = { account: '210987654321', region: 'eu-west-1' };
+  const policy = { schedule: 'rate(1 day)', retain: { last: 3 } };
+
+  async function copiedSet() {
+    const stack = await stackOf({ policies: { nightly: { ...policy, copyTo: [VAULT] } } });
+    const drills = { nightly: { ...policy, drill: { ...DRILL_PLACE, copies: true } } };
+    const stackThere = await stackOf({ policies: drills }, VAULT);
+    const home = await ModelAccount.open({ stack, latency: { snapshotCopyMs: 2_000 } });
+    const there = await home.alsoDeploy(stackThere);
+    const vault = await destinationIn(VAULT.account, stack.account);
+    const { refused } = authorizeBySynthesisedPolicies(home.world, stack, vault, stackThere);
+
+    const server = home.launch({ mode: 'fs-freeze' });
+    const backup = await home.backup(server);
+    assert.equal(backup.status, 'SUCCEEDED', backup.cause);
+    for (const round of ['begin', 'grade']) {
+      const copied = await home.stepFunctions.start(COPY, VAULT, `copy-${round}`).ended;
+      assert.equal(copied.status, 'SUCCEEDED', copied.cause);
+      await home.clock.sleep(3_000);
+    }
+    const copies = [...there.world.ec2.snapshots.all.values()];
+    assert.deepEqual(
+      copies.map(({ tags }) => [tags.get(SET_TAGS.set), tags.get(SET_TAGS.grade)]),
+      server.volumes.map(() => [backup.name, 'application']),
+    );
+    return { home, there, refused, server, set: backup.name, copies };
+  }
+
+  /** What a person does, or S3's replication. */
+  function bringEvidence(from: { stack: Stack; world: World }, to: { stack: Stack; world: World }, key: string): void {
+    const [here, there] = [from, to].map(({ stack }) => stack.buckets[0]?.name ?? '') as [string, string];
+    to.world.s3.put(there, key, from.world.s3.get(here, key).body, 'application/json');
+  }
+
+  it('restores and verifies them where they lie, and stamps them and not their originals', async () => {
+    const { home, there, refused, server, set, copies } = await copiedSet();
+    await using _ = home;
+    bringEvidence(home.deployment, there, `sets/${server.id}/${set}.json`);
+    await there.stepFunctions.fire('Freezeframe-drill-nightly', home.clock.now());
+    const run = there.stepFunctions.executions.find(({ machine }) => machine.name === DRILL);
+    assert.ok(run);
+    assert.equal((await run.ended).status, 'SUCCEEDED', run.cause);
+
+    const output = run.output as { from: string; judged: Judged; set: { id: string; startTime: string } };
+    const [original] = home.snapshotsOf(set);
+    assert.deepEqual([output.from, output.set.id, output.judged.verdict], [server.id, set, 'verified']);
+    assert.equal(output.set.startTime, new Date(original?.startedAt ?? 0).toISOString());
+    for (const { tags } of copies) {
+      assert.match(tags.get(SET_TAGS.verified) ?? '', /^\d{4}/);
+      assert.deepEqual(
+        [...tags.keys()].filter((key) => key.startsWith(IN_RESTORE)),
+        [],
+        'let go of',
+      );
+    }
+    assert.deepEqual(
+      home.snapshotsOf(set).map(({ tags }) => tags.get(SET_TAGS.verified)),
+      copies.map(() => undefined),
+    );
+    assert.deepEqual(leftOf(run, there.world), []);
+    assert.equal(launchedBy(run, there.world).length, 1);
+    assert.deepEqual(launchedBy(run, home.world), []);
+    assert.deepEqual(refused, []);
+  });
+
+  it('whose evidence was not brought launches nothing, and says which object is missing and how to bring it', async () => {
+    const { home, there, refused, server, set, copies } = await copiedSet();
+    await using _ = home;
+    const start = (name: string) => there.stepFunctions.start(DRILL, { instanceId: server.id }, name).ended;
+    const red = await start('drill-without');
+    assert.deepEqual([red.status, red.error], ['FAILED', 'NoEvidenceError'], red.cause);
+    const object = `s3://${there.stack.buckets[0]?.name}/sets/${server.id}/${set}.json`;
+    assert.ok(red.cause?.includes(`no evidence to be read at ${object}: The specified key does not exist`), red.cause);
+    assert.ok(red.cause?.includes(`aws s3 cp s3://BUCKET-AT-HOME/sets/${server.id}/${set}.json ${object}`), red.cause);
+    assert.deepEqual(launchedBy(red, there.world), []);
+    assert.ok(copies.every(({ tags }) => !tags.has(SET_TAGS.verified)));
+
+    bringEvidence(home.deployment, there, `sets/${server.id}/${set}.json`);
+    const green = await start('drill-with');
+    assert.equal(green.status, 'SUCCEEDED', green.cause);
+    assert.deepEqual(refused, []);
   });
 });
 
