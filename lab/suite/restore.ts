@@ -286,7 +286,7 @@ async function stateOf({ host }: Instance, { topology, engines }: Column): Promi
     blkid -c /dev/null -o export $(readlink -f /dev/vg0/* /dev/md0 2>/dev/null | sort) | grep -E '^(UUID|LABEL)=' | tr '\\n' ' '
     lvs --noheadings -o vg_uuid,lv_uuid,vg_name,lv_name vg0 2>/dev/null
     cat /sys/block/md0/md/uuid 2>/dev/null
-    grep -E ' (/|/data|/log) ' /proc/mounts
+    grep -E ' (/|/data|/log) ' /proc/mounts | sort
     lsblk -no NAME,UUID "$(readlink -f /dev/disk/by-label/data)" 2>/dev/null
     mariadb -N -B lab -e 'SELECT MAX(id) FROM entries; SELECT SUM(balance) FROM accounts'
     ${engines.includes('postgresql') ? "psql -X -A -t lab -c 'SELECT MAX(id) FROM entries'" : ''}
