@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DeleteVolumeCommand, DetachVolumeCommand } from '@aws-sdk/client-ec2';
 import { GetCommandInvocationCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { QuietMode } from '../../lambdas/shared/contracts.ts';
-import { DOCUMENTS, RESTORE, RESTORE_TAGS, SWAP_TAGS, USER_TAGS } from '../../lambdas/shared/names.ts';
+import { DOCUMENTS, RESTORE, RESTORE_STATES, RESTORE_TAGS, SWAP_TAGS, USER_TAGS } from '../../lambdas/shared/names.ts';
 import type { RestoreAnswer } from '../../lambdas/shared/restore-contracts.ts';
 import type { Account, Instance } from '../account.ts';
 import type { Volume } from '../aws/ec2-volumes.ts';
@@ -62,6 +62,11 @@ async function column(account: Account, report: Report, of: Column): Promise<voi
           beside(account, source, of, set, access),
         );
       }
+      if (topology !== 'root') {
+        await report.try('restore', `${name} beside the original, which restarts in the middle`, () =>
+          restarted(account, source, of, set),
+        );
+      }
       await report.try('restore', `${name} on another machine`, () => elsewhere(account, source, of, set));
       if (topology !== 'root') {
         await report.try('restore', `${name} swapped, and back since the database does not start`, () =>
@@ -98,6 +103,36 @@ async function beside(
     ...(await leftOn(source)),
   ]);
   return seen;
+}
+
+/** The host is reset while the volumes are attached and nothing on them has a name of its own yet: its boot takes them for nothing. */
+async function restarted(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
+  await stopPostgresql(source, of);
+  const alike = { ...of, engines: ['mariadb'] } satisfies Column;
+  const before = await stateOf(source, alike);
+  const { stepFunctions } = account.deployment;
+  const restart = Promise.withResolvers<void>();
+  stepFunctions.onEnter = ({ machine }, state) => {
+    if (machine.name !== RESTORE || state !== RESTORE_STATES.mount) return;
+    stepFunctions.onEnter = undefined;
+    source.machine.reboot({ hard: true }).then(restart.resolve, restart.reject);
+  };
+  const execution = await startRestore(account, source, of, set, { access: 'rw' }).ended;
+  await restart.promise;
+  // Whether Mount came after the boot or was lost with it, the original is what it was.
+  await source.host.exec('systemctl is-system-running --wait || true; systemctl start mariadb', { timeoutMs: 300_000 });
+  if (execution.status === 'SUCCEEDED') {
+    const { mounted } = execution.output as { mounted: Pick<RestoreAnswer, 'mounts'> };
+    await verified(source, alike, set, mounted.mounts, 'rw');
+    await takeAway(account, source, execution.name);
+  }
+  const after = await stateOf(source, alike);
+  refute([
+    after !== before && `the original has become ${after} from ${before}`,
+    ...madeBy(account, execution.name).map(({ id }) => `${id} is left`),
+    ...(await leftOn(source)),
+  ]);
+  return `the restore ended ${execution.error ?? execution.status}; the original came up as it was`;
 }
 
 async function elsewhere(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
@@ -320,6 +355,7 @@ async function leftOn({ host }: Instance): Promise<string[]> {
     find /mnt/freezeframe -mindepth 1 2>/dev/null
     dmsetup ls 2>/dev/null | grep -i restored
     ls -d /sys/block/md9* 2>/dev/null
+    ls /etc/udev/rules.d/*-freezeframe-* 2>/dev/null
     true`,
   );
   return stdout.split('\n').filter(Boolean);

@@ -135,6 +135,18 @@ rules_begin() {
   udevadm control --reload || true
 }
 
+# The same rules for a boot in the middle, which would find two of each: until what was restored has names of its own, or
+# is let go of.
+KEPT_RULES=${FF_ETC:-/etc}/udev/rules.d
+
+rules_keep() {
+  if ! { mkdir -p "$KEPT_RULES" && cp "$RULES_DIR/59-freezeframe-$RULES.rules" "$KEPT_RULES/"; } 2>/dev/null; then
+    log "$KEPT_RULES can't be written to: a boot before this restore is mounted may take its disks for the original's"
+  fi
+}
+
+rules_unkeep() { rm -f "$KEPT_RULES/59-freezeframe-$P_RESTORE.rules"; }
+
 # For a device that is made next, by a udev match: no link leads to its file system, and LVM leaves it alone. Device-mapper's
 # rules make no links where they don't scan: rules 12 come before those of Red Hat and SUSE, rules 59 before those of
 # Debian. An array's links give way to the original's; udev before 253 knows no SYMLINK-= and skips that line alone.
@@ -154,6 +166,7 @@ rules_add() {
 rules_end() {
   udevadm settle --timeout=30 || true
   rm -f "$RULES_DIR"/{12,68}-freezeframe-"$P_RESTORE".rules
+  rules_unkeep
   udevadm control --reload || true
 }
 
@@ -162,6 +175,7 @@ rules_forget() {
   local name
   udevadm settle --timeout=30 || true
   rm -f "$RULES_DIR"/*-freezeframe-"$P_RESTORE".rules "$RULES_DIR"/*-freezeframe-"$P_RESTORE"@*.rules
+  rules_unkeep
   udevadm control --reload || true
   ours_read
   for name in ${OURS[@]+"${OURS[@]}"}; do udevadm trigger --action=change "$FF_SYS/class/block/$name" || true; done

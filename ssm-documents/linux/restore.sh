@@ -23,16 +23,21 @@ restore_main() {
   plan_read
   one_at_a_time
   case $P_ACT in
-    prepare) rules_begin "$P_RESTORE" ;;
+    prepare)
+      rules_begin "$P_RESTORE"
+      rules_keep
+      ;;
     mount)
       trap 'refuse Internal "line $LINENO: $BASH_COMMAND"' ERR
       restore_tools
       rules_begin "$P_RESTORE"
+      rules_keep
       disks_wait
       # Of an earlier try, or of a udev that was faster than our rule.
       release_all
       layers_build
       mounts_make
+      rules_unkeep
       ;;
     release)
       release_all

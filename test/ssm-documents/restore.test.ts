@@ -3,7 +3,7 @@
  * and groups really come up is tried in the lab.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { HOST_ERRORS } from '../../lambdas/shared/contracts.ts';
@@ -96,6 +96,11 @@ test('before the attachment, udev is told to leave exactly the restored volumes 
     ['vol0bbbbbbbbbbbbbbb1', 'vol0bbbbbbbbbbbbbbb2'],
   );
   assert.deepEqual(commands, []);
+  // A boot in the middle finds the same rules, until all is let go of.
+  const kept = join(host.directory, 'etc/udev/rules.d/59-freezeframe-restore-1.rules');
+  assert.equal(readFileSync(kept, 'utf8'), rules);
+  assert.equal(run(host, 'release', volumes).status, 0);
+  assert.ok(!existsSync(kept));
 });
 
 test('release takes apart what lies on restored volumes, from the top down, and nothing of the original', () => {
