@@ -182,8 +182,14 @@ export const volumesOfRestore = (client: EC2Client) => (restore: string) =>
 export const volumesById = (client: EC2Client) => (volumeIds: readonly string[]) =>
   inChunks(volumeIds, (chunk) => findVolumes(client, { Name: 'volume-id', Values: chunk }));
 
-/** Of this drill, or of every drill there ever was. */
-export const volumesOfDrills = (client: EC2Client) => (drill?: string) => findVolumes(client, ofDrills(drill));
+/** What drills have made, of one or of every drill there ever was, and how it goes. */
+export const thingsOfDrills = (client: EC2Client) => ({
+  instances: instancesOfDrills(client),
+  volumes: (drill?: string) => findVolumes(client, ofDrills(drill)),
+  terminate: terminateInstance(client),
+  detach: detachVolume(client),
+  delete: deleteVolume(client),
+});
 
 const ofDrills = (drill: string | undefined): Filter =>
   drill === undefined ? { Name: 'tag-key', Values: [DRILL_TAG] } : { Name: `tag:${DRILL_TAG}`, Values: [drill] };
@@ -223,7 +229,7 @@ export interface ScratchInstance {
   tags: Tags;
 }
 
-export const instancesOfDrills =
+const instancesOfDrills =
   (client: EC2Client) =>
   async (drill?: string): Promise<ScratchInstance[]> => {
     const found: DescribedInstance[] = [];
@@ -254,7 +260,7 @@ export const runInstance = (client: EC2Client) => async (request: RunInstancesRe
 };
 
 /** Gone already is as good as terminated. */
-export const terminateInstance = (client: EC2Client) => async (instanceId: string) => {
+const terminateInstance = (client: EC2Client) => async (instanceId: string) => {
   try {
     await ask('ec2:TerminateInstances', () =>
       client.send(new TerminateInstancesCommand({ InstanceIds: [instanceId] })),
