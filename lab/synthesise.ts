@@ -5,7 +5,7 @@ import { build } from '../build.ts';
 import type { GradeName } from '../lambdas/shared/names.ts';
 import { readAssembly } from './aws/template.ts';
 
-/** Where drills of the lab's plan launch their instances. */
+/** Where drills of the lab's and the tests' plans launch their instances. */
 export const DRILL_PLACE = {
   schedule: 'rate(7 days)',
   vpcId: 'vpc-0123456789abcdef0',

@@ -4,8 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, it } from 'node:test';
 import { COMMANDS } from '../../cli/commands.ts';
 import { EXIT } from '../../cli/failures.ts';
+import { DRILL_PLACE } from '../../lab/synthesise.ts';
 import { healthOf } from '../support/health.ts';
-import { DRILL_PLACE, ModelAccount, stackOf } from '../support/model-account.ts';
+import { ModelAccount, stackOf } from '../support/model-account.ts';
 import { freezeframe, OPERATOR } from '../support/operator.ts';
 
 const PAGE = new URL('../../docs/cli.md', import.meta.url);

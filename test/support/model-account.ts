@@ -7,6 +7,7 @@ import { isOver } from '../../lab/aws/in-process.ts';
 import type { Latency } from '../../lab/aws/limits.ts';
 import { readAssembly, type Stack } from '../../lab/aws/template.ts';
 import { World, type WorldOptions } from '../../lab/aws/world.ts';
+import { DRILL_PLACE } from '../../lab/synthesise.ts';
 import { VirtualTime } from '../../lab/virtual-time.ts';
 import type { WindowsAnswer } from '../../lambdas/shared/contracts.ts';
 import { BACKUP, DRILL_TAG, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
@@ -16,14 +17,6 @@ import { MemoryStore } from './memory-store.ts';
 import { ModelHost } from './model-host.ts';
 import { windowsAnswer } from './model-windows.ts';
 import { ModelWindowsHost } from './model-windows-host.ts';
-
-/** Where drills of the tests' plan launch their instances. */
-export const DRILL_PLACE = {
-  schedule: 'rate(7 days)',
-  vpcId: 'vpc-0123456789abcdef0',
-  subnetId: 'subnet-0123456789abcdef0',
-  imageId: 'ami-0123456789abcdef0',
-} as const;
 
 /** What the tests' plan promises, by policy: the wanted grade, and what becomes of a set that misses it. */
 export const POLICIES = {

@@ -8,6 +8,7 @@ import { after, describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
 import type { Stack } from '../../lab/aws/template.ts';
 import type { World } from '../../lab/aws/world.ts';
+import { DRILL_PLACE } from '../../lab/synthesise.ts';
 import type { Judged } from '../../lambdas/shared/drill-contracts.ts';
 import {
   COPY,
@@ -22,7 +23,7 @@ import {
   USER_TAGS,
 } from '../../lambdas/shared/names.ts';
 import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { DRILL_PLACE, destinationIn, ModelAccount, type Server, stackOf } from '../support/model-account.ts';
+import { destinationIn, ModelAccount, type Server, stackOf } from '../support/model-account.ts';
 import type { ModelHost } from '../support/model-host.ts';
 
 const account = await ModelAccount.open();
