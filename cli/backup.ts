@@ -1,9 +1,9 @@
-import { InstanceId } from '../lambdas/shared/contracts.ts';
 import { snapshotsOfRun } from '../lambdas/shared/ec2.ts';
 import { BACKUP, SET_TAGS } from '../lambdas/shared/names.ts';
-import type { Command } from './command.ts';
+import { type Command, instanceIdOf } from './command.ts';
 import { consoleLink, type Desk } from './desk.ts';
-import { EXIT, UsageError } from './failures.ts';
+import { errorOf, greenEnd, nameIn, redEnd, runName } from './execution.ts';
+import { EXIT } from './failures.ts';
 import { type Ended, follow, type Started } from './follow.ts';
 import { type Paint, paintFor } from './terminal.ts';
 import { count, seconds } from './words.ts';
@@ -39,25 +39,14 @@ export const backup: Command = {
     }
     const ended = await follow(started, desk, terminal);
     const runs = await Promise.all(ended.map((each) => outcomeOf(each, desk)));
+    const paint = paintFor(terminal.out);
     return {
       json: { runs },
-      text: runs.map((run) => described(run, paintFor(terminal.out))).join('\n'),
+      text: runs.map((run, index) => described(ended[index] as Ended, run, paint)).join('\n'),
       exit: runs.every(({ status }) => status === 'SUCCEEDED') ? EXIT.done : EXIT.bad,
     };
   },
 };
-
-/** An instance id, or a fault of the command line. */
-export const instanceIdOf = (text: string): string => {
-  if (InstanceId.safeParse(text).success) return text;
-  throw new UsageError(`${text} is no instance id such as i-0123456789abcdef0`);
-};
-
-/** The name of a run is the id of its set: `<instance>-2026-11-24T030000Z`. */
-export const runName = (instanceId: string, at: number): string =>
-  `${instanceId}-${new Date(at).toISOString().slice(0, 19).replaceAll(':', '')}Z`;
-
-export const nameIn = (executionArn: string): string => executionArn.split(':').at(-1) ?? '';
 
 interface Outcome {
   instance: string;
@@ -72,7 +61,8 @@ interface Outcome {
 }
 
 /** A red run may have left a set, too. */
-const outcomeOf = async ({ subject, name, status, error, cause, link }: Ended, desk: Desk): Promise<Outcome> => {
+const outcomeOf = async (ended: Ended, desk: Desk): Promise<Outcome> => {
+  const { subject, name, status, link } = ended;
   const snapshots = (await snapshotsOfRun(desk.ec2)(name)).filter(({ tags }) => tags[SET_TAGS.set] === name);
   const tags = snapshots[0]?.tags ?? {};
   const windowMs = tags[SET_TAGS.windowMs];
@@ -83,30 +73,19 @@ const outcomeOf = async ({ subject, name, status, error, cause, link }: Ended, d
     grade: tags[SET_TAGS.grade] ?? null,
     windowMs: windowMs === undefined ? null : Number(windowMs),
     snapshots: snapshots.map(({ snapshotId }) => snapshotId).sort(),
-    error: error === undefined ? null : { name: error, cause: messageIn(cause ?? '') },
+    error: errorOf(ended),
     link,
   };
 };
 
-/** A Lambda's cause is JSON around its message. */
-export const messageIn = (cause: string): string => {
-  try {
-    const { errorMessage } = JSON.parse(cause) as { errorMessage?: unknown };
-    return typeof errorMessage === 'string' ? errorMessage : cause;
-  } catch {
-    return cause;
-  }
-};
-
-const described = (outcome: Outcome, paint: Paint): string => {
-  const { run, status, grade, windowMs, snapshots, error, link } = outcome;
+const described = (ended: Ended, { run, grade, windowMs, snapshots, link }: Outcome, paint: Paint): string => {
   const frozen = windowMs === null ? '' : `, frozen for ${seconds(windowMs)}`;
   const set =
     grade === null
       ? 'There is no set of it.'
       : `Its set has grade ${paint.bold(grade)}: ${count(snapshots.length, 'snapshot')}${frozen}.`;
   const after = grade === null ? '' : `\nfreezeframe show ${run}`;
-  if (status === 'SUCCEEDED') return `\n${paint.good('✔')} ${paint.bold(run)} is complete. ${set}${after}`;
-  const why = error ? `${paint.bad(error.name)}: ${error.cause}` : `it was ${status.toLowerCase().replace('_', ' ')}`;
-  return `\n${paint.bad('✘')} ${paint.bold(run)} ended red. ${why}\n${set}${after}\n${link}`;
+  return ended.status === 'SUCCEEDED'
+    ? greenEnd(ended, paint, ` is complete. ${set}${after}`)
+    : `${redEnd(ended, paint)}\n${set}${after}\n${link}`;
 };

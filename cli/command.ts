@@ -1,5 +1,6 @@
+import { InstanceId } from '../lambdas/shared/contracts.ts';
 import type { Desk } from './desk.ts';
-import type { Exit } from './failures.ts';
+import { type Exit, UsageError } from './failures.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface Option {
@@ -57,6 +58,11 @@ export class Options {
     return Array.isArray(value) ? value.map(String) : typeof value === 'string' ? [value] : [];
   }
 
+  /** Those of these that were given, by name. */
+  given(...names: string[]): Record<string, string> {
+    return Object.fromEntries(names.flatMap((name) => this.texts(name).map((value) => [name, value])));
+  }
+
   has(name: string): boolean {
     return this.#values[name] !== undefined && this.#values[name] !== false;
   }
@@ -69,6 +75,12 @@ export interface Result {
   /** @default done */
   exit?: Exit;
 }
+
+/** An instance id, or a fault of the command line. */
+export const instanceIdOf = (text: string): string => {
+  if (InstanceId.safeParse(text).success) return text;
+  throw new UsageError(`${text} is no instance id such as i-0123456789abcdef0`);
+};
 
 /** Options of every command. */
 export const COMMON: Readonly<Record<string, Option>> = {

@@ -1,8 +1,7 @@
 import { snapshotsOfInstance } from '../lambdas/shared/ec2.ts';
 import { GRADES, UNPROVEN } from '../lambdas/shared/names.ts';
-import { instanceIdOf } from './backup.ts';
 import { catalogueOf, everySnapshot, type ListedSet } from './catalogue.ts';
-import type { Command } from './command.ts';
+import { type Command, instanceIdOf } from './command.ts';
 import { UsageError } from './failures.ts';
 import { table } from './table.ts';
 import { type Paint, paintFor } from './terminal.ts';

@@ -6,9 +6,8 @@ import { NotAnInstanceError, NotTaggedError } from '../lambdas/shared/errors.ts'
 import { BACKUP, reaches } from '../lambdas/shared/names.ts';
 import { policiesOf } from '../lambdas/shared/policy-tag.ts';
 import { agentOf, commandChannel, pinDocument } from '../lambdas/shared/ssm.ts';
-import { instanceIdOf } from './backup.ts';
 import { catalogueOf } from './catalogue.ts';
-import type { Command } from './command.ts';
+import { type Command, instanceIdOf } from './command.ts';
 import { policiesIn } from './deployment.ts';
 import type { Desk } from './desk.ts';
 import { EXIT, failureOf } from './failures.ts';

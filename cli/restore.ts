@@ -2,13 +2,11 @@ import * as z from 'zod/mini';
 import { faultsOf } from '../lambdas/shared/input-faults.ts';
 import { GRADES, RESTORE } from '../lambdas/shared/names.ts';
 import { RestoreAnswer, RestoreWish } from '../lambdas/shared/restore-contracts.ts';
-import { instanceIdOf, messageIn, nameIn, runName } from './backup.ts';
 import type { Command, Options } from './command.ts';
-import { consoleLink } from './desk.ts';
-import { EXIT, UsageError } from './failures.ts';
-import { type Ended, follow } from './follow.ts';
+import { SET_OPTIONS, startOne, startOptions } from './execution.ts';
+import { UsageError } from './failures.ts';
 import { table } from './table.ts';
-import { type Paint, paintFor } from './terminal.ts';
+import type { Paint } from './terminal.ts';
 import { count } from './words.ts';
 
 export const restore: Command = {
@@ -20,12 +18,7 @@ export const restore: Command = {
   ],
   arguments: [{ name: 'instance' }],
   options: {
-    set: { type: 'string', value: 'ID', help: 'this very set; else the newest that fits' },
-    before: {
-      type: 'string',
-      value: 'TIME',
-      help: 'the newest set that was begun then or earlier: 2026-11-22T03:00:00Z',
-    },
+    ...SET_OPTIONS,
     grade: { type: 'string', choices: GRADES, help: 'the least grade that will do' },
     target: { type: 'string', value: 'INSTANCE', help: 'restore to this instance; else to the original' },
     access: { type: 'string', choices: ['ro', 'rw'], help: 'mount read-only (the default) or read-write' },
@@ -46,8 +39,7 @@ export const restore: Command = {
       help: 'put the restored volumes in the place of the originals, which are kept aside (docs/restore.md)',
     },
     'keep-on-failure': { type: 'boolean', help: 'leave what was made where it is when the restore fails' },
-    name: { type: 'string', value: 'NAME', help: 'name of the restore; else one of instance and time' },
-    'no-wait': { type: 'boolean', help: 'start it, print its name, and do not follow it' },
+    ...startOptions('restore'),
   },
   examples: [
     ['freezeframe restore i-0123456789abcdef0', 'The newest set, read-only, beside the original.'],
@@ -57,44 +49,24 @@ export const restore: Command = {
     ],
     ['freezeframe restore i-0123456789abcdef0 --before 2026-11-22T03:00:00Z --mount /data', 'How /data was then.'],
   ],
-  run: async ({ arguments: [instance = ''], options, desk, terminal }) => {
-    const wish = wishOf(instanceIdOf(instance), options);
-    const name = options.text('name') ?? `restore-${runName(instance, desk.clock.now())}`;
-    const arn = await desk.start(RESTORE, name, wish);
-    if (options.has('no-wait')) {
-      const started = { restore: nameIn(arn), link: consoleLink(arn) };
-      return { json: started, text: `${started.restore}  ${started.link}` };
-    }
-    const [ended] = await follow([{ subject: instance, arn }], desk, terminal);
-    const outcome = outcomeOf(ended as Ended);
-    return {
-      json: outcome,
-      text: described(outcome, paintFor(terminal.out)),
-      exit: outcome.status === 'SUCCEEDED' ? EXIT.done : EXIT.bad,
-    };
-  },
+  run: (call) =>
+    startOne(call, {
+      kind: 'restore',
+      machine: RESTORE,
+      wishOf,
+      output: Restored,
+      outcome: 'restored',
+      described,
+      whenStopped: 'what it has made is still there, see docs/restore.md',
+    }),
 };
 
-/** The workflow's input, checked as the workflow will check it. */
 const wishOf = (instanceId: string, options: Options): object => {
-  const [set, before, grade, target, access, under, rate] = [
-    'set',
-    'before',
-    'grade',
-    'target',
-    'access',
-    'under',
-    'rate',
-  ].map((name) => options.text(name));
   const mounts = options.texts('mount');
+  const rate = options.text('rate');
   const wish = {
     instanceId,
-    ...(set !== undefined && { set }),
-    ...(before !== undefined && { before }),
-    ...(grade !== undefined && { grade }),
-    ...(target !== undefined && { target }),
-    ...(access !== undefined && { access }),
-    ...(under !== undefined && { under }),
+    ...options.given('set', 'before', 'grade', 'target', 'access', 'under'),
     ...(mounts.length > 0 && { mounts }),
     ...(rate !== undefined && { initializationRate: Number(rate) }),
     ...(options.has('swap') && { swap: true }),
@@ -113,31 +85,7 @@ const Restored = z.object({
   mounted: z.pick(RestoreAnswer, { mounts: true, done: true }),
 });
 
-interface Outcome {
-  restore: string;
-  status: Ended['status'];
-  restored: z.infer<typeof Restored> | null;
-  error: { name: string; cause: string } | null;
-  link: string;
-}
-
-const outcomeOf = ({ name, status, output, error, cause, link }: Ended): Outcome => ({
-  restore: name,
-  status,
-  restored: Restored.safeParse(output).data ?? null,
-  error: error === undefined ? null : { name: error, cause: messageIn(cause ?? '') },
-  link,
-});
-
-const described = ({ restore: name, status, restored, error, link }: Outcome, paint: Paint): string => {
-  if (status !== 'SUCCEEDED') {
-    const why = error
-      ? `${paint.bad(error.name)}: ${error.cause}`
-      : `it was ${status.toLowerCase().replace('_', ' ')}: what it has made is still there, see docs/restore.md`;
-    return `\n${paint.bad('✘')} ${paint.bold(name)} ended red. ${why}\n${link}`;
-  }
-  if (!restored) return `\n${paint.good('✔')} ${paint.bold(name)} is done.\n${link}`;
-  const { set, instanceId, mounted } = restored;
+const described = ({ set, instanceId, mounted }: z.infer<typeof Restored>, paint: Paint): string => {
   const rows = mounted.mounts.map(({ mount, at, device, type, readOnly }) => [
     mount,
     at,
@@ -146,7 +94,7 @@ const described = ({ restore: name, status, restored, error, link }: Outcome, pa
     readOnly ? 'read-only' : 'read-write',
   ]);
   return [
-    `\n${paint.good('✔')} ${paint.bold(name)}: set ${set.id} (${set.grade}) is mounted on ${instanceId}, ${count(rows.length, 'file system')}.`,
+    `: set ${set.id} (${set.grade}) is mounted on ${instanceId}, ${count(rows.length, 'file system')}.`,
     table([['WAS', 'IS NOW', 'DEVICE', 'TYPE', ''].map((cell) => paint.dim(cell)), ...rows]),
     ...mounted.done.map((text) => paint.dim(`– ${text}`)),
     'To take it away again: docs/restore.md, "Take a restore away".',
