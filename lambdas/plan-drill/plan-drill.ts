@@ -1,6 +1,6 @@
 import { DrillEvidence, type PlanDrillInput, type PlannedDrill } from '../shared/drill-contracts.ts';
-import { BadEvidenceError, UnsupportedPlatformError } from '../shared/errors.ts';
-import { faultsOf } from '../shared/input-faults.ts';
+import { UnsupportedPlatformError } from '../shared/errors.ts';
+import { evidenceOf } from '../shared/evidence.ts';
 import { DOCUMENTS } from '../shared/names.ts';
 
 export interface World {
@@ -10,7 +10,7 @@ export interface World {
 /** What is restored, and which applications are verified on it. No effects. */
 export const planDrill = async (input: PlanDrillInput, world: World): Promise<PlannedDrill> => {
   const { object, ...drill } = input;
-  const { topology } = read(input);
+  const { topology } = evidenceOf(DrillEvidence, input);
   if (topology.windows) {
     throw new UnsupportedPlatformError(`set ${drill.set.id} is of a Windows instance, which can't be drilled`);
   }
@@ -29,20 +29,6 @@ export const planDrill = async (input: PlanDrillInput, world: World): Promise<Pl
     },
     apps: topology.apps.map(({ driver, name, dataDir, mounts: on }) => ({ driver, name, dataDir, mounts: on })),
   };
-};
-
-const read = ({ key, object: { text } }: PlanDrillInput): DrillEvidence => {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new BadEvidenceError(`${key} is no JSON; look at its older versions in the bucket`, { cause: error });
-  }
-  const parsed = DrillEvidence.safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw new BadEvidenceError(`${key} is not what this version can drill: ${faultsOf(parsed.error.issues, json)}`, {
-    cause: parsed.error,
-  });
 };
 
 /**

@@ -1,7 +1,6 @@
 import {
   AgentMissingError,
   AgentOfflineError,
-  BadEvidenceError,
   BadInputError,
   InstanceNotRunningError,
   NotAnInstanceError,
@@ -9,7 +8,7 @@ import {
   NotTaggedError,
   UnsupportedPlatformError,
 } from '../shared/errors.ts';
-import { faultsOf } from '../shared/input-faults.ts';
+import { evidenceOf } from '../shared/evidence.ts';
 import { DOCUMENTS, USER_TAGS } from '../shared/names.ts';
 import {
   type FoundRestoreSet,
@@ -41,7 +40,7 @@ export interface World {
 export const planRestore = async (input: PlanRestoreInput, world: World): Promise<Restore> => {
   const { restore, wish, set } = input;
   refuseContradictions(wish);
-  const evidence = read(input);
+  const evidence = evidenceOf(RestoreEvidence, input);
   const root = evidence.volumes.find((volume) => volume.root);
   if (wish.launch?.root === 'set' && !root) {
     throw new NotInSetError(
@@ -135,21 +134,6 @@ const attachedTo = async ({ devices }: Target, world: World) => {
     ...each,
     tags: volumes.find(({ volumeId }) => volumeId === each.volumeId)?.tags ?? {},
   }));
-};
-
-const read = ({ key, object: { text } }: PlanRestoreInput): RestoreEvidence => {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new BadEvidenceError(`${key} is no JSON; look at its older versions in the bucket`, { cause: error });
-  }
-  const parsed = RestoreEvidence.safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw new BadEvidenceError(
-    `${key} is not what this version can restore from: ${faultsOf(parsed.error.issues, json)}; its snapshots can be restored by hand`,
-    { cause: parsed.error },
-  );
 };
 
 const memberOf = (

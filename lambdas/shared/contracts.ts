@@ -172,7 +172,7 @@ const Disk = z.object({
   volumeId: z.string(),
 });
 
-const App = z.object({
+export const App = z.object({
   /** Driver: mysql, postgresql … */
   driver: z.string(),
   /** Product and version, for people. */

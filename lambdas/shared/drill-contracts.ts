@@ -1,6 +1,8 @@
 /** What crosses a border in a drill: the answer of its document, and what each of its states hands to the next. */
 import * as z from 'zod/mini';
-import { CaughtError, Grade, Head, InspectAnswer, InstanceId, PinnedDocument, RunId } from './contracts.ts';
+import { App, CaughtError, Grade, Head, InspectAnswer, InstanceId, PinnedDocument, RunId } from './contracts.ts';
+import { EvidenceRead } from './evidence.ts';
+import { Restore, RestoreWish } from './restore-contracts.ts';
 
 /** One thing that Verify has looked at. */
 const Check = z.object({
@@ -44,14 +46,10 @@ export type DrillPolicy = z.infer<typeof DrillPolicy>;
 /** What a schedule asks for: the policy. What a person asks for: the instance, and more if need be. */
 export const DrillWish = z.union([
   z.strictObject({ policy: z.string() }),
-  z.strictObject({
-    instanceId: InstanceId,
-    set: z.optional(RunId),
-    before: z.optional(z.iso.datetime({ offset: true })),
+  // `target`: a running instance of the user's to restore to, instead of one of the drill's own.
+  z.extend(z.pick(RestoreWish, { instanceId: true, set: true, before: true, target: true }), {
     /** The least grade that will do. Default: that of the policy. */
     grade: z.optional(Grade),
-    /** A running instance of the user's to restore to, instead of one of the drill's own. */
-    target: z.optional(InstanceId),
   }),
 ]);
 export type DrillWish = z.infer<typeof DrillWish>;
@@ -70,7 +68,7 @@ export const Drill = z.object({
   policy: z.string(),
   /** Whose set it is. */
   from: InstanceId,
-  set: z.object({ id: RunId, grade: z.string(), startTime: z.string(), snapshotIds: z.array(z.string()) }),
+  set: Restore.shape.set,
   /** Of the object that holds the set's evidence. */
   key: z.string(),
   verifyMinutes: Minutes,
@@ -88,20 +86,18 @@ export const DrillEvidence = z.object({
 });
 export type DrillEvidence = z.infer<typeof DrillEvidence>;
 
-/** Input of *Plan drill*. `object`: the stored evidence, as text. */
-export const PlanDrillInput = z.extend(Drill, { object: z.object({ text: z.string() }) });
+/** Input of *Plan drill*. */
+export const PlanDrillInput = z.extend(Drill, EvidenceRead);
 export type PlanDrillInput = z.infer<typeof PlanDrillInput>;
 
 const Wish = z.record(z.string(), z.unknown());
-
-const App = z.object({ driver: z.string(), name: z.string(), dataDir: z.string(), mounts: z.array(z.string()) });
 
 /** Output of *Plan drill*. */
 export const PlannedDrill = z.extend(Drill, {
   document: PinnedDocument,
   /** Input of the execution of Restore; without `target` where the scratch instance is still to be launched. */
   wish: Wish,
-  apps: z.array(App),
+  apps: z.array(z.pick(App, { driver: true, name: true, dataDir: true, mounts: true })),
 });
 export type PlannedDrill = z.infer<typeof PlannedDrill>;
 

@@ -12,6 +12,7 @@ import {
   VolumeId,
   VolumeSpec,
 } from './contracts.ts';
+import { EvidenceRead } from './evidence.ts';
 
 /** Answer of Restore. `arrays`, `groups` and `mounts` are of the acts `mount` and `occupy`; `done` is for people. */
 export const RestoreAnswer = z.object({
@@ -113,8 +114,8 @@ export const RestoreEvidence = z.object({
 });
 export type RestoreEvidence = z.infer<typeof RestoreEvidence>;
 
-/** Input of *Plan restore*. `object`: the stored evidence, as text. */
-export const PlanRestoreInput = z.extend(FoundRestoreSet, { object: z.object({ text: z.string() }) });
+/** Input of *Plan restore*. */
+export const PlanRestoreInput = z.extend(FoundRestoreSet, EvidenceRead);
 export type PlanRestoreInput = z.infer<typeof PlanRestoreInput>;
 
 /** Output of *Plan restore*: what is to be made, carried to the end. */
