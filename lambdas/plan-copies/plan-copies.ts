@@ -2,8 +2,7 @@
  * What is to be done so that a destination has every set that it should have, whole: one pure function of what there is
  * on both sides. It remembers nothing, so that whatever was cut short is taken up where it stands.
  */
-import type { CopyOrder, CopyOrders, CopyReport, CopyWish } from '../shared/copy-contracts.ts';
-import { emptyCopyReport } from '../shared/copy-report.ts';
+import { type CopyOrder, type CopyOrders, CopyReport, type CopyWish } from '../shared/copy-contracts.ts';
 import type { FoundSnapshot } from '../shared/ec2.ts';
 import { IN_COPY, SET_TAGS, UNPROVEN } from '../shared/names.ts';
 import { note } from '../shared/prune-report.ts';
@@ -60,7 +59,7 @@ interface Lacking {
 
 export const planCopies = ({ sources, copies }: Sides, terms: Terms): CopyPlan => {
   const { now } = terms;
-  const report = emptyCopyReport();
+  const report = CopyReport.parse({});
   const orders: CopyOrders = { remove: [], finish: [], hold: [], copy: [] };
   const { lacking, lastThere, there } = compare({ sources, copies }, terms, report);
   report.there = there;

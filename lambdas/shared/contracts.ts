@@ -660,27 +660,31 @@ export type Shard = z.infer<typeof Shard>;
 
 const names = z.array(z.string());
 
+/** What reports consist of: from nothing on. */
+export const Counted = z._default(count, 0);
+export const Named = z._default(names, []);
+
 /** What a prune has seen and done; the lists are for people, with a limit. */
-const PruneReport = z.object({
-  snapshots: count,
-  sets: count,
-  letGo: count,
-  deletedSets: count,
-  deletedSnapshots: count,
+export const PruneReport = z.object({
+  snapshots: Counted,
+  sets: Counted,
+  letGo: Counted,
+  deletedSets: Counted,
+  deletedSnapshots: Counted,
   /** Due, but held by a lock, a hold, a use or an image. */
-  held: names,
+  held: Named,
   /** Never graded though their run is long over, and nothing newer stands in for them. */
-  unproven: names,
+  unproven: Named,
   /** With a member failed or gone, likewise. */
-  broken: names,
+  broken: Named,
   /** Pending for days. */
-  stuck: names,
+  stuck: Named,
   /** Snapshots of ours that lack the tags of a set. */
-  orphans: names,
+  orphans: Named,
   /** Sets that went into the archive tier, or would. */
-  archived: names,
+  archived: Named,
   /** What could not be listed, decided on, deleted or archived: the prune ends red. */
-  troubles: names,
+  troubles: Named,
 });
 export type PruneReport = z.infer<typeof PruneReport>;
 

@@ -1,6 +1,6 @@
 /** What crosses a border in a copy: what a person or the schedule asks, and what its two states hand on. */
 import * as z from 'zod/mini';
-import { Home, Lock, Place, PlannedPlace, PrunePolicies } from './contracts.ts';
+import { Counted, Home, Lock, Named, Place, PlannedPlace, PrunePolicies } from './contracts.ts';
 
 /** How a policy wants its copies at a destination. */
 const CopyWish = z.object({
@@ -58,27 +58,27 @@ export const CopyOrders = z.object({
 export type CopyOrders = z.infer<typeof CopyOrders>;
 
 /** How far a destination is; the lists are for people, with a limit. */
-const CopyReport = z.object({
+export const CopyReport = z.object({
   /** Sets that are there, whole. */
-  there: count,
+  there: Counted,
   /** Sets that are under way, their snapshots that EC2 still works on, and how much of these is done. */
-  underWay: count,
-  inFlight: count,
-  percent: count,
+  underWay: Counted,
+  inFlight: Counted,
+  percent: Counted,
   /** Sets that have not begun. */
-  waiting: count,
+  waiting: Counted,
   /** Hours since the point in time of the oldest set that is not there yet. */
-  oldestLackingHours: z.number(),
-  late: ids,
+  oldestLackingHours: z._default(z.number(), 0),
+  late: Named,
   /** Sets of which a copy has failed: tried again later. */
-  failing: ids,
+  failing: Named,
   /** Sets that can't be copied as they are. */
-  cannot: ids,
-  begun: ids,
-  finished: ids,
-  removed: ids,
+  cannot: Named,
+  begun: Named,
+  finished: Named,
+  removed: Named,
   /** What went wrong: the copy ends red. */
-  troubles: ids,
+  troubles: Named,
 });
 export type CopyReport = z.infer<typeof CopyReport>;
 

@@ -1,23 +1,10 @@
-import type { PruneReport, PruneState } from './contracts.ts';
+import { PruneReport, type PruneState } from './contracts.ts';
 
 /** What comes after a part is done, or a batch: the next part, and after the last one the archive. */
 export const nextOf = ({ todo, archive }: Pick<PruneState, 'todo' | 'archive'>): PruneState['next'] =>
   todo.length > 0 ? 'decide' : archive.length > 0 ? 'archive' : 'end';
 
-export const emptyReport = (): PruneReport => ({
-  snapshots: 0,
-  sets: 0,
-  letGo: 0,
-  deletedSets: 0,
-  deletedSnapshots: 0,
-  held: [],
-  unproven: [],
-  broken: [],
-  stuck: [],
-  orphans: [],
-  archived: [],
-  troubles: [],
-});
+export const emptyReport = (): PruneReport => PruneReport.parse({});
 
 /** The state of an execution holds 256 KiB: of each kind so many are named, and the rest counted. */
 const MOST_NAMED = 40;
