@@ -1,7 +1,9 @@
+import { after } from 'node:test';
 import type { Tags } from '../../lab/aws/ec2-filters.ts';
 import type { Stack } from '../../lab/aws/template.ts';
 import type { AuthorizedCall, World } from '../../lab/aws/world.ts';
 import { type IdentityPolicy, judge } from './iam.ts';
+import { type AccountOptions, ModelAccount } from './model-account.ts';
 
 /**
  * Judges every call by the policies that were synthesised for its role, as IAM would: each resource that an action
@@ -40,6 +42,14 @@ export function authorizeBySynthesisedPolicies(
     return true;
   };
   return { refused, judged };
+}
+
+/** An account of a test file of its own, every call in it judged. `others`: stacks with roles that its own takes on. */
+export async function judgedAccount(options: AccountOptions = {}, ...others: Stack[]) {
+  const account = await ModelAccount.open(options);
+  after(() => account.close());
+  const { world, deployment } = account;
+  return { account, world, ...authorizeBySynthesisedPolicies(world, deployment.stack, ...others) };
 }
 
 /** By role: a stack's roles are the same in every world that it is deployed to. */

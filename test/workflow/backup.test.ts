@@ -3,17 +3,14 @@
  * every call judged by the synthesised policies. Each test says what the world must be like afterwards.
  */
 import assert from 'node:assert/strict';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
 import { hashOf } from '../../lambdas/shared/canonical.ts';
 import { SET_TAGS, STATES, USER_TAGS } from '../../lambdas/shared/names.ts';
-import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { type LaunchOptions, ModelAccount, type Server } from '../support/model-account.ts';
+import { judgedAccount } from '../support/authorize.ts';
+import type { LaunchOptions, Server } from '../support/model-account.ts';
 
-const account = await ModelAccount.open();
-const { world, deployment } = account;
-const { refused, judged } = authorizeBySynthesisedPolicies(world, deployment.stack);
-after(() => account.close());
+const { account, world, refused, judged } = await judgedAccount();
 
 const grades = (run: Execution): string[] => [
   ...new Set(account.snapshotsOf(run.name).map(({ tags }) => tags.get(SET_TAGS.grade) ?? 'none')),

@@ -3,14 +3,14 @@
  * policies. Each test says which sets must be at the destination afterwards, and that each is whole.
  */
 import assert from 'node:assert/strict';
-import { after, afterEach, describe, it } from 'node:test';
+import { afterEach, describe, it } from 'node:test';
 import type { Snapshot } from '../../lab/aws/ec2-snapshots.ts';
 import type { Execution } from '../../lab/aws/execution.ts';
 import type { CallFault } from '../../lab/aws/faults.ts';
 import type { CopyState } from '../../lambdas/shared/copy-contracts.ts';
 import { COPY, PRUNE, SET_TAGS } from '../../lambdas/shared/names.ts';
-import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { destinationIn, ModelAccount, stackOf } from '../support/model-account.ts';
+import { judgedAccount } from '../support/authorize.ts';
+import { destinationIn, stackOf } from '../support/model-account.ts';
 import { putSet, setsIn } from '../support/stored-sets.ts';
 
 const KEY = 'arn:aws:kms:eu-west-1:111122223333:key/01234567-89ab-cdef-0123-456789abcdef';
@@ -30,13 +30,12 @@ const stack = await stackOf({
   },
 });
 const vault = await destinationIn('210987654321', stack.account);
-const account = await ModelAccount.open({ stack, latency: { snapshotCopyMs: 2_000 } });
-const { world, clock } = account;
-const { refused, judged } = authorizeBySynthesisedPolicies(world, stack, vault);
+const latency = { snapshotCopyMs: 2_000 };
+const { account, world, refused, judged } = await judgedAccount({ stack, latency }, vault);
+const { clock } = account;
 const there = world.inRegion('eu-west-1');
 const elsewhere = world.inAccount('210987654321').inRegion('eu-north-1');
 const server = account.launch();
-after(() => account.close());
 afterEach(() => {
   for (const each of [world, there, elsewhere]) {
     each.faults.clear();

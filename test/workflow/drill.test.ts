@@ -4,7 +4,7 @@
  * volume of the drill is left.
  */
 import assert from 'node:assert/strict';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
 import type { Stack } from '../../lab/aws/template.ts';
 import type { World } from '../../lab/aws/world.ts';
@@ -22,14 +22,11 @@ import {
   SET_TAGS,
   USER_TAGS,
 } from '../../lambdas/shared/names.ts';
-import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { destinationIn, ModelAccount, type Server, stackOf } from '../support/model-account.ts';
+import { judgedAccount } from '../support/authorize.ts';
+import { destinationIn, type Server, stackOf } from '../support/model-account.ts';
 import type { ModelHost } from '../support/model-host.ts';
 
-const account = await ModelAccount.open();
-const { world } = account;
-const { refused, judged } = authorizeBySynthesisedPolicies(world, account.deployment.stack);
-after(() => account.close());
+const { account, world, refused, judged } = await judgedAccount();
 
 let drills = 0;
 
@@ -281,10 +278,10 @@ describe('Drill of copies', { timeout: 120_000 }, () => {
     const stack = await stackOf({ policies: { nightly: { ...policy, copyTo: [VAULT] } } });
     const drills = { nightly: { ...policy, drill: { ...DRILL_PLACE, copies: true } } };
     const stackThere = await stackOf({ policies: drills }, VAULT);
-    const home = await ModelAccount.open({ stack, latency: { snapshotCopyMs: 2_000 } });
+    const roleThere = await destinationIn(VAULT.account, stack.account);
+    const latency = { snapshotCopyMs: 2_000 };
+    const { account: home, refused } = await judgedAccount({ stack, latency }, roleThere, stackThere);
     const there = await home.alsoDeploy(stackThere);
-    const vault = await destinationIn(VAULT.account, stack.account);
-    const { refused } = authorizeBySynthesisedPolicies(home.world, stack, vault, stackThere);
 
     const server = home.launch({ mode: 'fs-freeze' });
     const backup = await home.backup(server);
@@ -310,7 +307,6 @@ describe('Drill of copies', { timeout: 120_000 }, () => {
 
   it('restores and verifies them where they lie, and stamps them and not their originals', async () => {
     const { home, there, refused, server, set, copies } = await copiedSet();
-    await using _ = home;
     bringEvidence(home.deployment, there, `sets/${server.id}/${set}.json`);
     await there.stepFunctions.fire('Freezeframe-drill-nightly', home.clock.now());
     const run = there.stepFunctions.executions.find(({ machine }) => machine.name === DRILL);
@@ -341,7 +337,6 @@ describe('Drill of copies', { timeout: 120_000 }, () => {
 
   it('whose evidence was not brought launches nothing, and says which object is missing and how to bring it', async () => {
     const { home, there, refused, server, set, copies } = await copiedSet();
-    await using _ = home;
     const start = (name: string) => there.stepFunctions.start(DRILL, { instanceId: server.id }, name).ended;
     const red = await start('drill-without');
     assert.deepEqual([red.status, red.error], ['FAILED', 'NoEvidenceError'], red.cause);

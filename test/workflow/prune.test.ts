@@ -3,20 +3,16 @@
  * policies. Each test says which sets must be there afterwards, and that each is whole.
  */
 import assert from 'node:assert/strict';
-import { after, afterEach, describe, it } from 'node:test';
+import { afterEach, describe, it } from 'node:test';
 import type { Snapshot } from '../../lab/aws/ec2-snapshots.ts';
 import type { Execution } from '../../lab/aws/execution.ts';
 import type { CallFault } from '../../lab/aws/faults.ts';
 import type { PruneState } from '../../lambdas/shared/contracts.ts';
 import { IN_USE, PRUNE, SET_TAGS, USER_TAGS } from '../../lambdas/shared/names.ts';
-import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { ModelAccount } from '../support/model-account.ts';
+import { judgedAccount } from '../support/authorize.ts';
 import { putSet, setsIn } from '../support/stored-sets.ts';
 
-const account = await ModelAccount.open();
-const { world, deployment } = account;
-const { refused, judged } = authorizeBySynthesisedPolicies(world, deployment.stack);
-after(() => account.close());
+const { account, world, refused, judged } = await judgedAccount();
 afterEach(() => {
   world.faults.clear();
   world.ec2.snapshots.clear();

@@ -1,23 +1,21 @@
 /** The second ring: the rescue of runs that were stopped, and the sweeper behind it, on hosts that do not thaw themselves. */
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
 import { RESCUE_STATES, STATES } from '../../lambdas/shared/names.ts';
-import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { ModelAccount, type Server } from '../support/model-account.ts';
+import { judgedAccount } from '../support/authorize.ts';
+import type { Server } from '../support/model-account.ts';
 import { synth } from '../support/synth.ts';
 
-const account = await ModelAccount.open();
-const { stepFunctions, clock, deployment } = account;
-const { refused, judged } = authorizeBySynthesisedPolicies(account.world, deployment.stack);
+const { account, refused, judged } = await judgedAccount();
+const { stepFunctions, clock } = account;
 const stopAt = new Map<string, string>();
 stepFunctions.onEnter = (run, state) => {
   if (stopAt.get(run.name) === state) run.stop('Stopped', 'by the operator');
 };
 const lost = new Set<string>();
 stepFunctions.loseEvent = ({ detail }) => lost.has(String(detail.name));
-after(() => account.close());
 
 /** A run that is stopped while its host is frozen, on a host whose watchdog sleeps. */
 async function stoppedWhileFrozen({ eventLost = false } = {}): Promise<{ server: Server; run: Execution }> {

@@ -4,7 +4,7 @@
  * there is touched.
  */
 import assert from 'node:assert/strict';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Volume } from '../../lab/aws/ec2-volumes.ts';
 import type { Execution } from '../../lab/aws/execution.ts';
 import type { QuietMode } from '../../lambdas/shared/contracts.ts';
@@ -18,14 +18,11 @@ import {
   SWAP_TAGS,
   USER_TAGS,
 } from '../../lambdas/shared/names.ts';
-import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { ModelAccount, type Server } from '../support/model-account.ts';
+import { judgedAccount } from '../support/authorize.ts';
+import type { Server } from '../support/model-account.ts';
 import { ModelLaunches } from '../support/model-launches.ts';
 
-const account = await ModelAccount.open();
-const { world } = account;
-const { refused, judged } = authorizeBySynthesisedPolicies(world, account.deployment.stack);
-after(() => account.close());
+const { account, world, refused, judged } = await judgedAccount();
 
 let restores = 0;
 

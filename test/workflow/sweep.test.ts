@@ -1,18 +1,16 @@
 /** The sweeper and runs that go on: what hangs while its host is frozen is thawed, what needs nothing is left alone. */
 import assert from 'node:assert/strict';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
 import { LONGEST_LEASE_SECONDS } from '../../lambdas/shared/budget.ts';
 import { SET_TAGS, STATES } from '../../lambdas/shared/names.ts';
-import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { ModelAccount, type Server } from '../support/model-account.ts';
+import { judgedAccount } from '../support/authorize.ts';
+import type { Server } from '../support/model-account.ts';
 import { ringing } from '../support/ringing.ts';
 
 // Snapshots that take an hour: a run goes on for long without anything being wrong with it.
-const account = await ModelAccount.open({ latency: { snapshotCompletionMs: 3_600_000 } });
+const { account, refused } = await judgedAccount({ latency: { snapshotCompletionMs: 3_600_000 } });
 const { stepFunctions, clock, deployment } = account;
-const { refused } = authorizeBySynthesisedPolicies(account.world, deployment.stack);
-after(() => account.close());
 
 const MINUTE = 60_000;
 /** What the sweeper leaves every run that goes on: the longest lease, and two minutes for its own thaw. */

@@ -3,16 +3,13 @@
  * documented contract, and every call judged by the synthesised policies, those of the instance included.
  */
 import assert from 'node:assert/strict';
-import { after, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import type { Execution } from '../../lab/aws/execution.ts';
 import { SET_TAGS, STATES, USER_TAGS, VSS_DOCUMENTS } from '../../lambdas/shared/names.ts';
-import { authorizeBySynthesisedPolicies } from '../support/authorize.ts';
-import { ModelAccount, type WindowsOptions, type WindowsServer } from '../support/model-account.ts';
+import { judgedAccount } from '../support/authorize.ts';
+import type { WindowsOptions, WindowsServer } from '../support/model-account.ts';
 
-const account = await ModelAccount.open();
-const { world, deployment } = account;
-const { refused, judged } = authorizeBySynthesisedPolicies(world, deployment.stack);
-after(() => account.close());
+const { account, world, refused, judged } = await judgedAccount();
 
 const grades = (run: Execution): string[] => [
   ...new Set(setOf(run).map(({ tags }) => tags.get(SET_TAGS.grade) ?? 'none')),
