@@ -60,6 +60,7 @@ const ALL_GOES_WELL: World = {
   ],
   Discard: [{ deleted: ['snap-1'] }],
 };
+const TO_THE_THAW = ['Inspect host', 'Rehearse', 'Freeze', 'Create snapshots', 'Thaw'];
 const AFTERWARDS = ['Grade', 'Store receipt', 'Check snapshots', 'Check snapshots'];
 
 interface Case {
@@ -74,7 +75,7 @@ const CASES: readonly Case[] = [
   {
     title: 'a backup that goes well',
     world: {},
-    path: ['Inspect host', 'Rehearse', 'Freeze', 'Create snapshots', 'Thaw', ...AFTERWARDS],
+    path: [...TO_THE_THAW, ...AFTERWARDS],
   },
   {
     title: "an instance that can't be backed up ends where it was found out",
@@ -91,16 +92,7 @@ const CASES: readonly Case[] = [
   {
     title: 'a throttled inspection is tried again',
     world: { 'Inspect host': [new ThrottledError('x'), new ThrottledError('x'), run()] },
-    path: [
-      'Inspect host',
-      'Inspect host',
-      'Inspect host',
-      'Rehearse',
-      'Freeze',
-      'Create snapshots',
-      'Thaw',
-      ...AFTERWARDS,
-    ],
+    path: ['Inspect host', 'Inspect host', ...TO_THE_THAW, ...AFTERWARDS],
   },
   {
     title: 'mode crash freezes nothing',
@@ -122,15 +114,7 @@ const CASES: readonly Case[] = [
   {
     title: 'a set that could not be taken while frozen is taken after the thaw',
     world: { 'Create snapshots': [new SnapshotLimitError('x')], Grade: [graded({ error: missed })] },
-    path: [
-      'Inspect host',
-      'Rehearse',
-      'Freeze',
-      'Create snapshots',
-      'Thaw',
-      'Create snapshots unfrozen',
-      ...AFTERWARDS,
-    ],
+    path: [...TO_THE_THAW, 'Create snapshots unfrozen', ...AFTERWARDS],
     error: 'GradeMissedError',
   },
   {
@@ -151,22 +135,13 @@ const CASES: readonly Case[] = [
       Grade: [graded({ verdict: { ...graded().verdict, keep: false }, error: missed })],
       'Store receipt': [new Error('S3 is away')],
     },
-    path: [
-      'Inspect host',
-      'Rehearse',
-      'Freeze',
-      'Create snapshots',
-      'Thaw',
-      'Grade',
-      ...Array.from({ length: 7 }, () => 'Store receipt'),
-      'Discard',
-    ],
+    path: [...TO_THE_THAW, 'Grade', ...Array.from({ length: 7 }, () => 'Store receipt'), 'Discard'],
     error: 'GradeMissedError',
   },
   {
     title: 'a thaw that hangs is asked for again until it answers',
     world: { Thaw: [new HostSilentError('x'), new HostSilentError('x'), new HostSilentError('x'), { sentAt: 2 }] },
-    path: ['Inspect host', 'Rehearse', 'Freeze', 'Create snapshots', 'Thaw', 'Thaw', 'Thaw', 'Thaw', ...AFTERWARDS],
+    path: [...TO_THE_THAW, 'Thaw', 'Thaw', 'Thaw', ...AFTERWARDS],
   },
   {
     title: 'a thaw that never answers leaves the set to be graded by what is known',
@@ -184,39 +159,26 @@ const CASES: readonly Case[] = [
   {
     title: 'a grading that fails ends the run with the error of the frozen window, which came first',
     world: { 'Create snapshots': [new SnapshotLimitError('x')], Grade: [new HostSilentError('x')] },
-    path: ['Inspect host', 'Rehearse', 'Freeze', 'Create snapshots', 'Thaw', 'Create snapshots unfrozen', 'Grade'],
+    path: [...TO_THE_THAW, 'Create snapshots unfrozen', 'Grade'],
     error: 'SnapshotLimitError',
   },
   {
     title: 'a grading that fails after all went well ends the run with its own error',
     world: { Grade: [new HostSilentError('x')] },
-    path: ['Inspect host', 'Rehearse', 'Freeze', 'Create snapshots', 'Thaw', 'Grade'],
+    path: [...TO_THE_THAW, 'Grade'],
     error: 'HostSilentError',
   },
   {
     title: 'a snapshot that fails later ends the run red',
     world: { 'Check snapshots': [new SnapshotLimitError('x')] },
-    path: [
-      'Inspect host',
-      'Rehearse',
-      'Freeze',
-      'Create snapshots',
-      'Thaw',
-      'Grade',
-      'Store receipt',
-      'Check snapshots',
-    ],
+    path: [...TO_THE_THAW, 'Grade', 'Store receipt', 'Check snapshots'],
     error: 'SnapshotLimitError',
   },
   {
     title: "a receipt that can't be stored ends the run red, its set complete",
     world: { 'Store receipt': [new HostSilentError('x')] },
     path: [
-      'Inspect host',
-      'Rehearse',
-      'Freeze',
-      'Create snapshots',
-      'Thaw',
+      ...TO_THE_THAW,
       'Grade',
       ...Array.from({ length: 7 }, () => 'Store receipt'),
       'Check snapshots',
@@ -227,7 +189,7 @@ const CASES: readonly Case[] = [
   {
     title: 'an error without a cause still has its name at the end',
     world: { Grade: [graded({ error: { Error: 'GradeMissedError' } })] },
-    path: ['Inspect host', 'Rehearse', 'Freeze', 'Create snapshots', 'Thaw', ...AFTERWARDS],
+    path: [...TO_THE_THAW, ...AFTERWARDS],
     error: 'GradeMissedError',
   },
 ];
