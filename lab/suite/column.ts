@@ -30,7 +30,6 @@ export async function column(account: Account, report: Report, of: Column, round
   const members = topology === 'root' ? [source.root] : source.data;
   try {
     await workload.provision(source.machine, topology, source.data, engines);
-    await source.host.exec('mariadb -e "CREATE TABLE lab.probe (id INT AUTO_INCREMENT PRIMARY KEY)"');
     await workload.startWriters(source.machine, topology, [...engines, 'files']);
     for (const mode of modes) {
       const expected = expectationOf(mode, topology);

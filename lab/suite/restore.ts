@@ -41,7 +41,6 @@ async function column(account: Account, report: Report, of: Column): Promise<voi
   });
   try {
     await workload.provision(source.machine, topology, source.data, engines);
-    await source.host.exec('mariadb -e "CREATE TABLE lab.probe (id INT AUTO_INCREMENT PRIMARY KEY)"');
     // As after a boot: every device with the links that are its own.
     await source.host.exec('udevadm trigger --subsystem-match=block --action=change; udevadm settle');
     for (const mode of modes) {

@@ -48,7 +48,6 @@ export class Stage {
       await stage.exec(`lvcreate -q -y -Wn -L 32M -n ${name} vg0 >/dev/null; mkfs.ext4 -q /dev/vg0/${name}
         mkdir -p /data${index + 2}; mount /dev/vg0/${name} /data${index + 2}`);
     }
-    await stage.exec('mariadb -e "CREATE TABLE lab.probe (id INT AUTO_INCREMENT PRIMARY KEY)"');
     await workload.startWriters(source.machine, topology);
     return stage;
   }
