@@ -162,7 +162,7 @@ function nameOf({ arn, trust }: RoleResource, { functions, stateMachines }: Stac
   const lambda = functions.find(({ role }) => role === arn);
   if (lambda)
     return `\`${lambda.name
-      .replace(/^.*?Freezeframe-Freezeframe(?:\w*?Steps|Rescue)(\w+?)Function[0-9A-F]{8}$/, '$1')
+      .replace(/^.*?Freezeframe-Freezeframe(?:\w*?Steps|Rescue|Drill)(\w+?)Function[0-9A-F]{8}$/, '$1')
       .replace(/\B([A-Z])/g, '-$1')
       .toLowerCase()}\``;
   const machine = stateMachines.find(({ roleArn }) => roleArn === arn);
