@@ -1,5 +1,6 @@
 /** What the commands have in common that start executions: how one is named, started and followed, and how its end is told. */
 import type * as z from 'zod/mini';
+import { sentenceOf } from '../lambdas/shared/causes.ts';
 import { type Call, instanceIdOf, type Option, type Options, type Result } from './command.ts';
 import { consoleLink } from './desk.ts';
 import { EXIT } from './failures.ts';
@@ -65,17 +66,7 @@ export const nameIn = (executionArn: string): string => executionArn.split(':').
 
 /** For scripts: what an execution died of. */
 export const errorOf = ({ error, cause = '' }: Ended): { name: string; cause: string } | null =>
-  error === undefined ? null : { name: error, cause: messageIn(cause) };
-
-/** A Lambda's cause is JSON around its message. */
-const messageIn = (cause: string): string => {
-  try {
-    const { errorMessage } = JSON.parse(cause) as { errorMessage?: unknown };
-    return typeof errorMessage === 'string' ? errorMessage : cause;
-  } catch {
-    return cause;
-  }
-};
+  error === undefined ? null : { name: error, cause: sentenceOf(cause) };
 
 export const greenEnd = ({ name }: Ended, paint: Paint, text: string): string =>
   `\n${paint.good('✔')} ${paint.bold(name)}${text}`;

@@ -2,6 +2,7 @@
  * Which grade a run has proven. A grade is granted only when nothing speaks against it: each proof that is missing or
  * fails is a miss, which says in words what is wanting and how high a grade it still allows.
  */
+import { sentenceOf } from '../shared/causes.ts';
 import type { CaughtError, GradeInput, Receipt, TakenSet, Verdict } from '../shared/contracts.ts';
 import { appName, freezable, homesOf, lvsOf, quietAloneSuffices } from '../shared/coverage.ts';
 import { GRADE_MISSED } from '../shared/errors.ts';
@@ -44,16 +45,8 @@ export const errorOf = (input: GradeInput, verdict: Verdict): CaughtError | unde
   return { Error: GRADE_MISSED, Cause: `${outcome}: ${verdict.reasons.join('; ')}.` };
 };
 
-/** Step Functions hands on a function's error as JSON; people want its sentence. */
-const saidBy = ({ Error: name, Cause }: CaughtError): string => {
-  if (!Cause) return `${name}: the state gave no answer in its time`;
-  try {
-    const { errorMessage } = JSON.parse(Cause) as { errorMessage?: unknown };
-    return typeof errorMessage === 'string' ? errorMessage : Cause;
-  } catch {
-    return Cause;
-  }
-};
+const saidBy = ({ Error: name, Cause }: CaughtError): string =>
+  Cause ? sentenceOf(Cause) : `${name}: the state gave no answer in its time`;
 
 const lower = (a: GradeName | null, b: GradeName | null): GradeName | null => {
   if (a === null || b === null) return null;

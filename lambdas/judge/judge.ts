@@ -1,3 +1,4 @@
+import { endedChild, sentenceOf } from '../shared/causes.ts';
 import type { CaughtError } from '../shared/contracts.ts';
 import type { Check, Judged, JudgeInput } from '../shared/drill-contracts.ts';
 import { DAMAGED_SET, NOT_RESTORED, NOT_VERIFIED } from '../shared/errors.ts';
@@ -39,22 +40,14 @@ const FAULTS_OF_THE_SET = [
   'SetIncompleteError',
 ];
 
-/** A child's end is a failed task to its parent: what it died of is in the cause. */
+/** A child's end is a failed task to its parent. */
 const notRestored = (set: string, error: CaughtError): Pick<Judged, 'verdict' | 'error'> => {
-  const own = childError(error.Cause) ?? error;
+  const child = endedChild(error.Cause ?? '');
+  const { Error: name = error.Error, Cause = 'no cause was given' } = child?.Error ? child : error;
   return {
-    verdict: FAULTS_OF_THE_SET.includes(own.Error) ? 'damaged' : 'unverified',
-    error: named(NOT_RESTORED, `set ${set} was not restored: ${own.Error}: ${own.Cause ?? 'no cause was given'}`),
+    verdict: FAULTS_OF_THE_SET.includes(name) ? 'damaged' : 'unverified',
+    error: named(NOT_RESTORED, `set ${set} was not restored: ${name}: ${sentenceOf(Cause)}`),
   };
-};
-
-const childError = (cause: string | undefined): CaughtError | undefined => {
-  try {
-    const { Error: name, Cause } = JSON.parse(cause ?? '') as { Error?: unknown; Cause?: unknown };
-    return typeof name === 'string' ? { Error: name, ...(typeof Cause === 'string' && { Cause }) } : undefined;
-  } catch {
-    return undefined;
-  }
 };
 
 const named = (name: string, text: string): CaughtError => ({ Error: name, Cause: text.slice(0, 2_000) });

@@ -1,3 +1,4 @@
+import { endedChild, sentenceOf } from '../shared/causes.ts';
 import type { CaughtError, Found, Outcome, Reported, Target, Unmet } from '../shared/contracts.ts';
 import { GRADES, type GradeName } from '../shared/names.ts';
 
@@ -116,28 +117,15 @@ const section = (title: string, lines: readonly string[]): string[] =>
           : []),
       ];
 
-/** `.sync` hands on a run's end as the JSON of its description; people want the run's own error. */
+/** People want the run's own error. */
 const saidBy = (error: CaughtError | undefined): { error: string; why: string } => {
   const { Error: name = 'NoOutcomeError', Cause = '' } = error ?? {};
-  try {
-    const run = JSON.parse(Cause) as { Error?: string; Cause?: string; Status?: string };
-    return {
-      error: run.Error ?? (run.Status ? `Execution ${run.Status}` : name),
-      why: short(sentenceOf(run.Cause ?? `the run ended ${run.Status ?? 'without a word'}`)),
-    };
-  } catch {
-    return { error: name, why: short(Cause || 'no cause was given') };
-  }
-};
-
-/** A function's error comes as JSON of its own. */
-const sentenceOf = (cause: string): string => {
-  try {
-    const { errorMessage } = JSON.parse(cause) as { errorMessage?: unknown };
-    return typeof errorMessage === 'string' ? errorMessage : cause;
-  } catch {
-    return cause;
-  }
+  const run = endedChild(Cause);
+  if (!run) return { error: name, why: short(Cause || 'no cause was given') };
+  return {
+    error: run.Error ?? (run.Status ? `Execution ${run.Status}` : name),
+    why: short(sentenceOf(run.Cause ?? `the run ended ${run.Status ?? 'without a word'}`)),
+  };
 };
 
 const short = (text: string): string => (text.length > 500 ? `${text.slice(0, 497)}...` : text);

@@ -154,7 +154,7 @@ describe('Drill', { concurrency: 3, timeout: 240_000 }, () => {
         host.trouble.fail = (document, { Act }) => (document === 'restore' && Act === 'mount' ? code : undefined);
       });
       assertRed(run, 'NotRestoredError');
-      assert.match(run.cause ?? '', new RegExp(`${code}Error`));
+      assert.match(run.cause ?? '', new RegExp(`was not restored: ${code}Error: [^{]`), 'in words');
       assert.match(verifiedOf(set).join(), says);
     }
   });
