@@ -1,6 +1,12 @@
 /** What the deployed state machines say of the plan: the very values that the next run will get. */
 import * as z from 'zod/mini';
-import { FindTargetsInput, ListSetsInput, ReportInput, RunPolicy } from '../lambdas/shared/contracts.ts';
+import {
+  FindTargetsInput,
+  InspectHostInput,
+  ListSetsInput,
+  ReportInput,
+  RunPolicy,
+} from '../lambdas/shared/contracts.ts';
 import { FLEET_STATES, PRUNE_STATES, STATES } from '../lambdas/shared/names.ts';
 import { NotDeployedError } from './failures.ts';
 
@@ -12,6 +18,10 @@ export interface Definition {
 /** The policies that a run knows, by name. */
 export const policiesIn = (backup: Definition) =>
   read(backup, STATES.inspect, z.object({ policies: z.record(z.string(), RunPolicy) })).policies;
+
+/** The documents that a tag may choose as a hook. */
+export const hookDocumentsIn = (backup: Definition): string[] =>
+  read(backup, STATES.inspect, z.pick(InspectHostInput, { hookDocuments: true })).hookDocuments;
 
 /** The bucket of the receipts. */
 export const bucketIn = (backup: Definition): string =>

@@ -5,10 +5,10 @@ import { instanceOf, snapshotsOfInstance, volumesOf } from '../lambdas/shared/ec
 import { NotAnInstanceError, NotTaggedError } from '../lambdas/shared/errors.ts';
 import { BACKUP, reaches } from '../lambdas/shared/names.ts';
 import { policiesOf } from '../lambdas/shared/policy-tag.ts';
-import { agentOf, commandChannel, pinDocument } from '../lambdas/shared/ssm.ts';
+import { agentOf, commandChannel, pinDocument, readDocument } from '../lambdas/shared/ssm.ts';
 import { catalogueOf } from './catalogue.ts';
 import { type Command, instanceIdOf } from './command.ts';
-import { policiesIn } from './deployment.ts';
+import { hookDocumentsIn, policiesIn } from './deployment.ts';
 import type { Desk } from './desk.ts';
 import { EXIT, failureOf } from './failures.ts';
 import { inTurn } from './in-turn.ts';
@@ -33,7 +33,8 @@ export const plan: Command = {
     ["freezeframe plan --json | jq '.plans[] | select(.reaches | not)'", 'What would miss its grade.'],
   ],
   run: async ({ arguments: instances, options, desk, terminal }) => {
-    const policies = policiesIn(await desk.definition(BACKUP));
+    const backup = await desk.definition(BACKUP);
+    const planned = { policies: policiesIn(backup), hookDocuments: hookDocumentsIn(backup) };
     const wishes = (await wishesFor(instances.map(instanceIdOf), desk)).filter(
       ({ policy }) => options.text('policy') === undefined || policy === options.text('policy'),
     );
@@ -41,10 +42,10 @@ export const plan: Command = {
     const tell = () => terminal.show([`~ asking ${count(wishes.length, 'host')}, ${looked} answered`]);
     if (wishes.length > 0) tell();
     const plans = await inTurn(wishes, AT_ONCE, async (wish) => {
-      const planned = await planFor(wish, policies, desk);
+      const plan = await planFor(wish, planned, desk);
       looked += 1;
       tell();
-      return planned;
+      return plan;
     });
     terminal.settle();
     return {
@@ -117,12 +118,12 @@ export interface Planned {
 
 const planFor = async (
   { instanceId, policy }: Wish,
-  policies: ReturnType<typeof policiesIn>,
+  planned: { policies: ReturnType<typeof policiesIn>; hookDocuments: string[] },
   desk: Desk,
 ): Promise<Planned> => {
   const input = { instanceId, ...(policy !== undefined && { policy }) };
   try {
-    const run = await inspectHost({ input, run: 'plan', policies }, worldOf(desk), desk.clock);
+    const run = await inspectHost({ input, run: 'plan', ...planned }, worldOf(desk), desk.clock);
     const { sets } = catalogueOf(await snapshotsOfInstance(desk.ec2)(instanceId), desk.clock.now());
     const windows = sets.filter(({ mode }) => mode === run.mode).flatMap(({ windowMs }) => windowMs ?? []);
     return planOf(run, windows.slice(0, 5));
@@ -130,7 +131,7 @@ const planFor = async (
     const { name, message, exit } = failureOf(error);
     // What the operator may not do, no host can be blamed for.
     if (exit === EXIT.refused || exit === EXIT.unknownCaller || exit === EXIT.internal) throw error;
-    const wanted = policy === undefined ? undefined : policies[policy]?.grade;
+    const wanted = policy === undefined ? undefined : planned.policies[policy]?.grade;
     return {
       instance: instanceId,
       policy: policy ?? null,
@@ -153,6 +154,7 @@ const worldOf = (desk: Desk): World => ({
   volumes: volumesOf(desk.ec2),
   agent: agentOf(desk.ssm),
   pin: pinDocument(desk.ssm),
+  read: readDocument(desk.ssm),
   host: commandChannel(desk.ssm),
 });
 

@@ -6,6 +6,7 @@ import {
   mayLockSets,
   mayLook,
   mayPin,
+  mayRead,
   mayRun,
   mayRunVss,
   mayTakeSets,
@@ -14,6 +15,8 @@ import { StepFunction } from './step-function.ts';
 
 export interface BackupStepsProps {
   readonly documents: HostDocuments;
+  /** Documents of the user's own that a tag may choose. */
+  readonly hookDocuments: readonly string[];
 }
 
 /** The functions behind the states of Backup, each with the rights that its step needs and no others. */
@@ -30,11 +33,12 @@ export class BackupSteps extends Construct {
   readonly checkSnapshots = new StepFunction(this, 'CheckSnapshots', { name: 'check-snapshots' });
   readonly discard = new StepFunction(this, 'Discard', { name: 'discard' });
 
-  constructor(scope: Construct, id: string, { documents }: BackupStepsProps) {
+  constructor(scope: Construct, id: string, { documents, hookDocuments }: BackupStepsProps) {
     super(scope, id);
 
     mayLook(this.inspectHost, 'ec2:DescribeInstances', 'ec2:DescribeVolumes', 'ssm:DescribeInstanceInformation');
     mayPin(this.inspectHost, documents.forInspect, documents.forInspectWindows, documents.forFreeze, documents.forThaw);
+    mayRead(this.inspectHost, hookDocuments);
     mayRun(this.inspectHost, documents.forInspect, documents.forInspectWindows);
 
     mayLook(this.createSnapshots, 'ec2:DescribeSnapshots', 'ec2:DescribeVolumes');

@@ -16,6 +16,8 @@ export interface BackupWorkflowProps {
   readonly receipts: Receipts;
   /** The policies of the plan, by name. */
   readonly policies: Record<string, RunPolicy>;
+  /** Documents of the user's own that a tag may choose. */
+  readonly hookDocuments: readonly string[];
 }
 
 /** One backup of one instance: `{"instanceId":"i-…"}` in, a graded snapshot set out; red when it missed its grade. */
@@ -28,7 +30,12 @@ export class BackupWorkflow extends Construct {
 
     // What is there, what can be frozen, in which order and why. Its output is the run that all later states carry on.
     const inspectHost = stepTask(this, STATES.inspect, steps.inspectHost, {
-      payload: { input: ALL, run: sfn.JsonPath.stringAt('$$.Execution.Name'), policies: props.policies },
+      payload: {
+        input: ALL,
+        run: sfn.JsonPath.stringAt('$$.Execution.Name'),
+        policies: props.policies,
+        ...(props.hookDocuments.length > 0 && { hookDocuments: props.hookDocuments }),
+      },
     }).addRetry(THROTTLED);
 
     // The very function that will take the set asks EC2 whether it may, and is warm then.

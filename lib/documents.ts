@@ -5,6 +5,7 @@ import {
   DLM_PARAMETERS,
   DOCUMENT_PARAMETERS,
   HOST_ERRORS,
+  PARAMETER_DEFAULTS,
   PARAMETER_PATTERNS,
   type ParameterName,
 } from '../lambdas/shared/contracts.ts';
@@ -52,9 +53,9 @@ export interface CommandDocument {
 /** The document's script as an instance gets it, with its parameters filled in: for tests, and for a host at hand. */
 export const renderScript = (noun: DocumentNoun, parameters: Readonly<Record<string, string>>): string =>
   scriptOf(noun).replace(/\{\{ (\w+) \}\}/g, (_, name: string) => {
-    const { allowedPattern, allowedValues } = parametersOf(noun)[name] ?? {};
+    const { allowedPattern, allowedValues, default: usual } = parametersOf(noun)[name] ?? {};
     const expected = allowedPattern ?? `^(${allowedValues?.join('|')})$`;
-    const value = parameters[name];
+    const value = parameters[name] ?? usual;
     if (value === undefined || !new RegExp(expected).test(value)) {
       throw new Error(`parameter ${name} of document ${noun} is ${value}; expected ${expected}`);
     }
@@ -196,6 +197,7 @@ const PARAMETER_DESCRIPTIONS: Record<ParameterName | keyof typeof DLM_PARAMETERS
   Under: 'Directory under which the restore gets a directory of its own.',
   Plan: 'What is restored, or verified, in base64.',
   Minutes: 'Minutes that all checks together may take.',
+  Hook: "Name and script of the user's own document that is one more hook, the script in base64; or none.",
   executionId: 'Id that Data Lifecycle Manager gives an execution.',
   command: 'Which of its scripts Data Lifecycle Manager runs; dry-run changes nothing.',
 };
@@ -223,7 +225,12 @@ const parametersOf = (noun: DocumentNoun): Record<string, DocumentParameter> =>
     : Object.fromEntries(
         DOCUMENT_PARAMETERS[noun].map((name) => [
           name,
-          { type: 'String', description: PARAMETER_DESCRIPTIONS[name], allowedPattern: PARAMETER_PATTERNS[name] },
+          {
+            type: 'String',
+            description: PARAMETER_DESCRIPTIONS[name],
+            ...(name in PARAMETER_DEFAULTS && { default: PARAMETER_DEFAULTS[name as keyof typeof PARAMETER_DEFAULTS] }),
+            allowedPattern: PARAMETER_PATTERNS[name],
+          },
         ]),
       );
 

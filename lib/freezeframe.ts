@@ -47,11 +47,13 @@ export class Freezeframe extends Construct {
     this.documents = new HostDocuments(this, 'Documents');
     this.vssInstancePolicy = new VssInstancePolicy(this, 'VssInstance');
     this.receipts = new Receipts(this, 'Receipts');
-    const steps = new BackupSteps(this, 'Steps', { documents: this.documents });
+    const { hookDocuments } = plan;
+    const steps = new BackupSteps(this, 'Steps', { documents: this.documents, hookDocuments });
     this.backup = new BackupWorkflow(this, 'Backup', {
       steps,
       receipts: this.receipts,
       policies: runPolicies(plan),
+      hookDocuments,
     });
     const alarms = new Alarms(this, 'Alarms', plan.notify === undefined ? {} : { notify: plan.notify });
     alarms.whenAbove0('Downgrade', ofAll(METRICS.downgraded), {

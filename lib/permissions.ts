@@ -54,6 +54,12 @@ export function mayPin(step: StepFunction, ...documents: ssm.CfnDocument[]): voi
   step.may({ actions: ['ssm:DescribeDocument'], resources: documents.map(documentArn) });
 }
 
+/** Read these documents of the user's own, and no others. */
+export function mayRead(step: StepFunction, names: readonly string[]): void {
+  if (names.length === 0) return;
+  step.may({ actions: ['ssm:GetDocument'], resources: names.map((name) => documentNamed(step, name)) });
+}
+
 /** Run these documents on instances that bear the policy tag, and read what came of it. */
 export function mayRun(step: StepFunction, ...documents: ssm.CfnDocument[]): void {
   step.may({ actions: ['ssm:SendCommand'], resources: documents.map(documentArn) });
@@ -615,8 +621,10 @@ export const executionsArn = (machine: sfn.StateMachine): string =>
     arnFormat: ArnFormat.COLON_RESOURCE_NAME,
   });
 
-const documentArn = (document: ssm.CfnDocument): string =>
-  Stack.of(document).formatArn({ service: 'ssm', resource: 'document', resourceName: document.ref });
+const documentArn = (document: ssm.CfnDocument): string => documentNamed(document, document.ref);
+
+const documentNamed = (scope: Construct, resourceName: string): string =>
+  Stack.of(scope).formatArn({ service: 'ssm', resource: 'document', resourceName });
 
 type Ec2Resource =
   | 'instance'

@@ -166,6 +166,10 @@ const Policy = block('a policy: { "schedule": "cron(0 3 * * ? *)", "retain": { "
   drill: DrillBlock.optional(),
 });
 
+const A_HOOK_DOCUMENT =
+  'the name of an SSM document of your own: 3 to 128 letters, digits, _ . and -, not begun with aws, amazon, amzn or Freezeframe-';
+const HOOK_DOCUMENTS = 20;
+
 const POLICY_NAME = 'a name of 1 to 32 lower-case letters, digits and dashes that starts with a letter';
 const AN_EMAIL = 'an e-mail address';
 
@@ -192,6 +196,16 @@ const Plan = block('a plan in the context of cdk.json: { "policies": { "nightly"
       )
       .default([]),
   }).prefault({}),
+  /** SSM documents of the user's own, each with a script that is a hook on the instances whose tag names it. */
+  hookDocuments: z
+    .array(
+      z.string(A_HOOK_DOCUMENT).regex(/^(?!aws|amazon|amzn|freezeframe-)[a-z0-9_.-]{3,128}$/i, A_HOOK_DOCUMENT),
+      'a list of SSM documents by their names',
+    )
+    // Each is named in the policy of a role, which IAM limits to 10,240 characters.
+    .max(HOOK_DOCUMENTS, `at most ${HOOK_DOCUMENTS} documents`)
+    .refine((names) => new Set(names).size === names.length, 'each document once')
+    .default([]),
   /** Who is told of runs that missed their grade. */
   notify: z.email(AN_EMAIL).optional(),
 });

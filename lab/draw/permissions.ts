@@ -45,6 +45,7 @@ const WHY: Readonly<Record<string, string>> = {
   'ssm:DescribeDocument': 'pins version and hash of the documents of a run',
   'ssm:DescribeInstanceInformation': 'reads; IAM knows no narrower resource',
   'ssm:GetCommandInvocation': 'reads answers; IAM knows no narrower resource, so no secret is ever in one of ours',
+  'ssm:GetDocument': 'reads the documents of the user’s own that the plan names: one may be carried as a hook',
   'ssm:ListCommandInvocations': 'reads answers; AWS’s documents for VSS have several steps',
   'ssm:SendCommand': 'runs its own documents only, and only on instances that bear the policy tag: the owner’s consent',
   'states:DescribeExecution': 'waits for what it started',

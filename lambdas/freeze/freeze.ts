@@ -1,6 +1,6 @@
 import { ANSWER_SECONDS, DELIVERY_SECONDS, FREEZE_SEND, RESERVE_SECONDS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
-import { FreezeAnswer, type Frozen, type ParameterName, type Run } from '../shared/contracts.ts';
+import { type DOCUMENT_PARAMETERS, FreezeAnswer, type Frozen, hookParameter, type Run } from '../shared/contracts.ts';
 import { BadInputError, LeaseTooShortError, TurnOverError, UnexpectedAnswerError } from '../shared/errors.ts';
 import { DOCUMENTS } from '../shared/names.ts';
 import { type CommandChannel, runCommand, throughThrottles, URGENT } from '../shared/run-command.ts';
@@ -53,7 +53,7 @@ const refuseLate = ({ instanceId, turn }: Run, thawedAt: number): void => {
 };
 
 /** Times in the host's own clock, so that nobody's wall clock matters. */
-export const freezeParameters = (run: Run, now: number): Record<ParameterName & FreezeParameter, string> => {
+export const freezeParameters = (run: Run, now: number): FreezeParameters => {
   // The host's clock read at most this when Inspect was sent, so it reads at most this now: late is refused, early is not.
   const hostUptime = run.clock.uptime + (now - run.clock.sentAt) / 1_000;
   return {
@@ -65,7 +65,9 @@ export const freezeParameters = (run: Run, now: number): Record<ParameterName & 
     NotAfter: String(Math.floor(hostUptime) + DELIVERY_SECONDS),
     BootId: run.clock.bootId,
     Topology: run.topology.topologyHash,
+    ...hookParameter(run.hook),
   };
 };
 
-type FreezeParameter = typeof import('../shared/contracts.ts').DOCUMENT_PARAMETERS['freeze'][number];
+type FreezeParameter = (typeof DOCUMENT_PARAMETERS)['freeze'][number];
+type FreezeParameters = Record<Exclude<FreezeParameter, 'Hook'>, string> & { Hook?: string };

@@ -1,6 +1,6 @@
 import { FIRST_LOOK_SECONDS, FLEET_FIRST_LOOK_SECONDS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
-import type { CaughtError, Graded, GradeInput, Verdict } from '../shared/contracts.ts';
+import type { CaughtError, Graded, GradeInput, Hook, Verdict } from '../shared/contracts.ts';
 import { errorOf, grade } from './grade.ts';
 import { type Catalogue, type FoundSet, findSet, labelSet } from './label-set.ts';
 
@@ -47,6 +47,8 @@ const evidenceOf = (
   reasons: verdict.reasons,
   topology: input.topology,
   volumes: input.volumes,
+  // What of the user's own ran there as root; SSM keeps the script under that version.
+  ...(input.hook && { hook: hookWithoutScript(input.hook) }),
   receipt: input.thawed?.receipt ?? input.frozen?.receipt ?? null,
   snapshots: set?.snapshots ?? [],
   strays,
@@ -63,3 +65,5 @@ const evidenceOf = (
   error: error ?? null,
   ...(input.vssCommand && { vss: input.vssCommand }),
 });
+
+const hookWithoutScript = ({ document, version, hash }: Hook) => ({ document, version, hash });

@@ -2,7 +2,7 @@ import { systemClock } from '../shared/clock.ts';
 import { InspectHostInput } from '../shared/contracts.ts';
 import { ec2Client, instanceOf, volumesOf } from '../shared/ec2.ts';
 import { STATES } from '../shared/names.ts';
-import { agentOf, commandChannel, pinDocument, ssmClient } from '../shared/ssm.ts';
+import { agentOf, commandChannel, pinDocument, readDocument, ssmClient } from '../shared/ssm.ts';
 import { step } from '../shared/step.ts';
 import { inspectHost, type World } from './inspect-host.ts';
 
@@ -14,6 +14,7 @@ const world: World = {
   volumes: volumesOf(ec2),
   agent: agentOf(ssm),
   pin: pinDocument(ssm),
+  read: readDocument(ssm),
   // A throttle is to be seen: by the SDK's own tries, a fleet would only make more of them.
   host: commandChannel(ssmClient({ attempts: 1 })),
 };

@@ -1,16 +1,24 @@
 import { isThrottle } from '../shared/aws-errors.ts';
 import { INSPECT_MS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
-import { InspectAnswer, type InspectHostInput, type Run, WindowsAnswer } from '../shared/contracts.ts';
+import {
+  type Hook,
+  hookParameter,
+  InspectAnswer,
+  type InspectHostInput,
+  type Run,
+  WindowsAnswer,
+} from '../shared/contracts.ts';
 import { ExcludeNotPossibleError, GradeOutOfReachError, HostError, TurnMissedError } from '../shared/errors.ts';
 import { DOCUMENTS, INSPECT_WINDOWS, reaches, USER_TAGS } from '../shared/names.ts';
 import { type CommandChannel, runCommand } from '../shared/run-command.ts';
 import { type Agent, refuseAgent } from './agent.ts';
 import { chooseMode, type Wish } from './choose-mode.ts';
 import { chooseVss } from './choose-vss.ts';
+import { hookIn, type ReadDocument } from './hook-document.ts';
 import { type Instance, refuseInstance } from './instance.ts';
 import { choiceForStopped, topologyOfStopped } from './stopped.ts';
-import { appsWanted, modeWanted, policyOf } from './tags.ts';
+import { appsWanted, hookDocumentWanted, modeWanted, policyOf } from './tags.ts';
 import { type DescribedVolume, withSpecs } from './volume-specs.ts';
 import { membersOf } from './volumes.ts';
 import { windowsTopology } from './windows-topology.ts';
@@ -20,12 +28,13 @@ export interface World {
   volumes(volumeIds: readonly string[]): Promise<DescribedVolume[]>;
   agent(instanceId: string): Promise<Agent | undefined>;
   pin(document: string): Promise<{ version: string; hash: string }>;
+  read(document: string): Promise<ReadDocument>;
   host: CommandChannel;
 }
 
 /** Learns what there is, decides how it is to be quieted, and refuses what could not become a whole set. No effects. */
 export const inspectHost = async (
-  { input: { instanceId, policy: named, turn }, run, policies }: InspectHostInput,
+  { input: { instanceId, policy: named, turn }, run, policies, hookDocuments }: InspectHostInput,
   world: World,
   clock: Clock,
 ): Promise<Run> => {
@@ -34,21 +43,26 @@ export const inspectHost = async (
   const policy = policyOf(instanceId, instance.tags, named, policies);
   const mode = modeWanted(instanceId, instance.tags, instance.windows);
   const apps = appsWanted(instanceId, instance.tags, policy.grade);
+  const { windows } = instance;
+  const hookDocument = hookDocumentWanted(instanceId, instance.tags, { windows, apps, listed: hookDocuments });
 
   // The agent, the documents that this run keeps to, and the volumes
-  const [agent, inspect, freeze, thaw, volumes] = await Promise.all([
+  const isStopped = instance.state === 'stopped';
+  const [agent, inspect, freeze, thaw, hook, volumes] = await Promise.all([
     world.agent(instanceId),
     world.pin(instance.windows ? INSPECT_WINDOWS : DOCUMENTS.inspect),
     world.pin(DOCUMENTS.freeze),
     world.pin(DOCUMENTS.thaw),
+    isStopped || hookDocument === undefined
+      ? undefined
+      : world.read(hookDocument).then((document) => hookIn(hookDocument, document)),
     world.volumes(instance.devices.map(({ volumeId }) => volumeId)),
   ]);
-  const isStopped = instance.state === 'stopped';
   if (!isStopped) refuseAgent(instanceId, agent, instance.windows ? 'Windows' : 'Linux');
 
   // The host's own view
   const look = isStopped ? lookAtStopped : instance.windows ? inspectWindows : inspectLinux;
-  const asked = { run, instance, instanceId, inspect, apps };
+  const asked = { run, instance, instanceId, inspect, apps, hook };
   const { topology, sentAt, choose } = await inItsTurn(turn, clock, () => look(asked, world.host, clock));
   refuseFaults(topology);
   const members = membersOf(instance, volumes, topology);
@@ -74,6 +88,7 @@ export const inspectHost = async (
     ...members,
     volumes: withSpecs(members.volumes, volumes),
     documents: { freeze, thaw },
+    ...(hook && { hook }),
     clock: { bootId: topology.bootId, uptime: topology.uptime, sentAt },
     topology,
   };
@@ -113,6 +128,7 @@ interface Asked {
   instance: Instance;
   inspect: { version: string; hash: string };
   apps: string;
+  hook: Hook | undefined;
 }
 
 /** Nobody is asked. */
@@ -123,7 +139,7 @@ const lookAtStopped = async ({ instance }: Asked, _host: CommandChannel, clock: 
 });
 
 const inspectLinux = async (
-  { run, instanceId, inspect, apps }: Asked,
+  { run, instanceId, inspect, apps, hook }: Asked,
   host: CommandChannel,
   clock: Clock,
 ): Promise<Seen> => {
@@ -134,7 +150,7 @@ const inspectLinux = async (
       document: DOCUMENTS.inspect,
       pinned: inspect,
       instanceId,
-      parameters: { Apps: apps },
+      parameters: { Apps: apps, ...hookParameter(hook) },
       comment: `Freezeframe run ${run}`,
     },
     InspectAnswer,

@@ -66,3 +66,31 @@ export const appsWanted = (instanceId: string, tags: Tags, wanted: GradeName): s
   }
   return wanted === 'application' ? names.join(',') : 'none';
 };
+
+/**
+ * The document of the user's own that is to be one more hook; undefined: none. A name that the plan does not list is never
+ * asked for: who may tag an instance would choose what runs there as root.
+ */
+export const hookDocumentWanted = (
+  instanceId: string,
+  tags: Tags,
+  { windows, apps, listed }: { windows: boolean; apps: string; listed: readonly string[] },
+): string | undefined => {
+  const name = tags[USER_TAGS.hookDocument]?.trim();
+  if (name === undefined) return undefined;
+  const refuse = (why: string) =>
+    new BadTagError(`${instanceId} is tagged ${USER_TAGS.hookDocument} = ${name}; ${why}`);
+  if (windows) throw refuse('Windows has no hooks: take the tag off');
+  if (!listed.includes(name)) {
+    const known = listed.length > 0 ? `has ${listed.join(', ')}` : 'lists none';
+    throw refuse(`it may be a document that the plan lists under hookDocuments, which ${known}`);
+  }
+  const drivers = wordsIn(tags[USER_TAGS.apps] ?? 'auto');
+  if (!drivers.some((driver) => driver === 'auto' || driver === 'hooks')) {
+    throw refuse(
+      `${USER_TAGS.apps} = ${drivers.join(' ')} leaves hooks out: add hooks to it, or take one of the two off`,
+    );
+  }
+  // Where nothing is quieted, no hook is.
+  return apps === 'none' ? undefined : name;
+};

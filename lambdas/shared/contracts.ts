@@ -58,13 +58,18 @@ export const PARAMETER_PATTERNS = {
   Plan: '^[A-Za-z0-9+/]+={0,2}$',
   /** Minutes that all checks of Verify together may take. */
   Minutes: '^[0-9]{1,3}$',
+  /** The user's own document that is carried as a hook: its name and, in base64, its script. */
+  Hook: '^(none|[A-Za-z0-9_.-]{3,128}:[A-Za-z0-9+/]+={0,2})$',
 } as const;
 export type ParameterName = keyof typeof PARAMETER_PATTERNS;
 
+/** What need not be sent: a run may be pinned to a document of an earlier deployment, which does not know it. */
+export const PARAMETER_DEFAULTS = { Hook: 'none' } as const satisfies Partial<Record<ParameterName, string>>;
+
 /** The parameters of each document. */
 export const DOCUMENT_PARAMETERS = {
-  inspect: ['Apps'],
-  freeze: ['Run', 'Mode', 'Apps', 'Lease', 'Within', 'NotAfter', 'BootId', 'Topology'],
+  inspect: ['Apps', 'Hook'],
+  freeze: ['Run', 'Mode', 'Apps', 'Lease', 'Within', 'NotAfter', 'BootId', 'Topology', 'Hook'],
   thaw: ['Run', 'Why'],
   restore: ['Restore', 'Act', 'Access', 'Under', 'Plan'],
   verify: ['Restore', 'Under', 'Minutes', 'Plan'],
@@ -418,16 +423,26 @@ const Turn = z.object({
   dryRun: z.boolean(),
 });
 
-/** Input of *Inspect host*: the execution's input, its name, and the policies of the plan by name. */
+/** Input of *Inspect host*: the execution's input, its name, and what the plan has: policies by name, hook documents. */
 export const InspectHostInput = z.object({
   input: z.object({ instanceId: InstanceId, policy: z.optional(z.string()), turn: z.optional(Turn) }),
   run: RunId,
   policies: z.record(z.string(), RunPolicy),
+  /** Documents of the user's own that a tag may choose. */
+  hookDocuments: z._default(z.array(z.string()), []),
 });
 export type InspectHostInput = z.infer<typeof InspectHostInput>;
 
 export const PinnedDocument = z.object({ version: z.string(), hash: z.string() });
 export type PinnedDocument = z.infer<typeof PinnedDocument>;
+
+/** A document of the user's own, carried to the host: `hash` is the SHA-256 of its script, `script` that in base64. */
+export const Hook = z.object({ document: z.string(), version: z.string(), hash: z.string(), script: z.string() });
+export type Hook = z.infer<typeof Hook>;
+
+/** As Inspect and Freeze take it. */
+export const hookParameter = (hook: Hook | undefined): { Hook?: string } =>
+  hook ? { Hook: `${hook.document}:${hook.script}` } : {};
 
 /** What a volume was like, so that a restore can make one like it. Tags of AWS's own and of ours are left out. */
 export const VolumeSpec = z.object({
@@ -463,6 +478,7 @@ export const Run = z.object({
   excluded: z.array(VolumeId),
   excludeBoot: z.boolean(),
   documents: z.object({ freeze: PinnedDocument, thaw: PinnedDocument }),
+  hook: z.optional(Hook),
   /** Boot clock of the host: `uptime` was not yet reached at `sentAt` (ms since 1970, the Lambda's clock). */
   clock: z.object({ bootId: z.string(), uptime: Uptime, sentAt: z.number() }),
   topology: InspectAnswer,

@@ -25,6 +25,8 @@ export const AgentMissingError = errorNamed('AgentMissingError');
 export const AgentOfflineError = errorNamed('AgentOfflineError');
 export const AgentTooOldError = errorNamed('AgentTooOldError');
 export const DocumentMissingError = errorNamed('DocumentMissingError');
+/** The user's own document, named by tag, is not one whose script can be carried as a hook. */
+export const HookDocumentError = errorNamed('HookDocumentError');
 
 // ---------------------------------------------------------------------------------------------- what can't be made a whole set
 export const VolumesMismatchError = errorNamed('VolumesMismatchError');

@@ -207,6 +207,7 @@ export const USER_TAGS = {
   mode: 'freezeframe:mode',
   apps: 'freezeframe:apps',
   group: 'freezeframe:group',
+  hookDocument: 'freezeframe:hook-document',
   exclude: 'freezeframe:exclude',
   hold: 'freezeframe:hold',
 } as const;

@@ -3,6 +3,7 @@ import {
   DescribeDocumentCommand,
   DescribeInstanceInformationCommand,
   GetCommandInvocationCommand,
+  GetDocumentCommand,
   type InstanceInformation,
   ListCommandInvocationsCommand,
   SendCommandCommand,
@@ -11,6 +12,7 @@ import {
 import { ask } from './aws-errors.ts';
 import type { PinnedDocument } from './contracts.ts';
 import { DocumentMissingError } from './errors.ts';
+import { USER_TAGS } from './names.ts';
 import type { CommandChannel } from './run-command.ts';
 
 /** `attempts`: 1 where an answer that was lost must not lead to a second command. */
@@ -113,37 +115,53 @@ const agentIn = ({ AgentVersion, PingStatus, PlatformType }: InstanceInformation
 });
 
 /** The version of a document that is the default now, with its hash: the run keeps to it. */
-export const pinDocument = (client: SSMClient, now = () => Date.now()) => {
-  const pin = pinNow(client);
-  const known = new Map<string, { pinned: Promise<PinnedDocument>; at: number }>();
-  return (name: string): Promise<PinnedDocument> => {
-    const kept = known.get(name);
-    if (kept && now() - kept.at < PIN_MS) return kept.pinned;
-    const pinned = pin(name);
-    known.set(name, { pinned, at: now() });
-    pinned.catch(() => known.delete(name));
-    return pinned;
-  };
-};
+export const pinDocument = (client: SSMClient, now = () => Date.now()) =>
+  keptAMinute(now, (name) =>
+    orMissing(name, 'deploy Freezeframe here', async (): Promise<PinnedDocument> => {
+      const { Document: found } = await ask(`ssm:DescribeDocument ${name}`, () =>
+        client.send(new DescribeDocumentCommand({ Name: name })),
+      );
+      return { version: found?.DocumentVersion ?? '', hash: found?.Hash ?? '' };
+    }),
+  );
+
+/** A document of the user's own in its default version, as JSON whatever it was written in. */
+export const readDocument = (client: SSMClient, now = () => Date.now()) =>
+  keptAMinute(now, (name) =>
+    orMissing(name, `make it there, or take it out of the tag ${USER_TAGS.hookDocument}`, async () => {
+      const found = await ask(`ssm:GetDocument ${name}`, () =>
+        client.send(new GetDocumentCommand({ Name: name, DocumentVersion: '$DEFAULT', DocumentFormat: 'JSON' })),
+      );
+      return {
+        version: found.DocumentVersion ?? '',
+        type: found.DocumentType ?? '',
+        status: found.Status ?? '',
+        content: found.Content ?? '',
+      };
+    }),
+  );
 
 /**
  * A fleet would ask three times for each instance. Versions stay when a new one is deployed, and a new deployment of the
  * functions begins with new environments, which know nothing yet.
  */
-const PIN_MS = 60_000;
-
-const pinNow =
-  (client: SSMClient) =>
-  async (name: string): Promise<PinnedDocument> => {
-    try {
-      const { Document: found } = await ask(`ssm:DescribeDocument ${name}`, () =>
-        client.send(new DescribeDocumentCommand({ Name: name })),
-      );
-      return { version: found?.DocumentVersion ?? '', hash: found?.Hash ?? '' };
-    } catch (error) {
-      if ((error as Error).name !== 'InvalidDocument') throw error;
-      throw new DocumentMissingError(`the SSM document ${name} is not there in this Region; deploy Freezeframe here`, {
-        cause: error,
-      });
-    }
+const keptAMinute = <Found>(now: () => number, find: (name: string) => Promise<Found>) => {
+  const known = new Map<string, { found: Promise<Found>; at: number }>();
+  return (name: string): Promise<Found> => {
+    const kept = known.get(name);
+    if (kept && now() - kept.at < 60_000) return kept.found;
+    const found = find(name);
+    known.set(name, { found, at: now() });
+    found.catch(() => known.delete(name));
+    return found;
   };
+};
+
+const orMissing = async <Found>(name: string, what: string, find: () => Promise<Found>): Promise<Found> => {
+  try {
+    return await find();
+  } catch (error) {
+    if ((error as Error).name !== 'InvalidDocument') throw error;
+    throw new DocumentMissingError(`the SSM document ${name} is not there in this Region; ${what}`, { cause: error });
+  }
+};

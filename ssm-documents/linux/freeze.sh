@@ -75,7 +75,7 @@ preflight() {
   apps_detect auto
   topology_hash
   if [ "$TOPOLOGY_HASH" != "$P_TOPOLOGY" ]; then
-    fail TopologyChanged "disks, mounts or applications have changed since the host was inspected; start the run again"
+    fail TopologyChanged "disks, mounts, applications or the hook document have changed since the host was inspected; start the run again"
   fi
   mode_possible "$MODE" || fail ModeNotPossible "$REPLY"
 
@@ -103,7 +103,7 @@ arm() {
   rm -rf "$new"
   if ! { mkdir "$new" && mkfifo "$new/control" && : >"$new/journal" && printf '%s\n' "$RUN" >"$new/run" &&
     printf '%s\n' 'set -Eeuo pipefail' "$SCRIPT" >"$new/script" && declare -p "${PARAMETERS[@]}" >"$new/parameters" &&
-    emergency_thaw && mv -T "$new" "$ACTIVE"; }; then
+    hook_carry "$new" && emergency_thaw && mv -T "$new" "$ACTIVE"; }; then
     rm -rf "$new"
     fail HostUnfit "can't write to $FF_RUN; make room in /run"
   fi
@@ -124,7 +124,8 @@ arm() {
 # What the roles have to know.
 PARAMETERS=(RUN MODE LEASE WITHIN BOOT_ID ARMED_AT UNTIL WITHIN_AT
   FS_MOUNT FS_TYPE FS_DEV FS_FREEZABLE FS_LV FS_LAYERS FS_OWN LV_NAME LV_DEV LV_SEGTYPE LV_SIZE_EXTENTS LV_POOL
-  VG_NAME VG_UUID VG_FREE HOST_ID APP_DRIVER APP_NAME APP_DIR APP_REF)
+  VG_NAME VG_UUID VG_FREE HOST_ID APP_DRIVER APP_NAME APP_DIR APP_REF
+  HOOK_CARRIED)
 
 # A transient unit: its own cgroup, out of the agent's reach. Without systemd: a session of its own.
 start_role() {

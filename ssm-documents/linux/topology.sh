@@ -17,8 +17,8 @@ topology_read() {
   faults_read
 }
 
-# Sets TOPOLOGY_HASH over all that a freeze depends on and the applications that apps_detect found. Nothing in it changes
-# while a host just works: no free extents, no array state.
+# Sets TOPOLOGY_HASH over all that a freeze depends on, the applications that apps_detect found, and the hook that is carried
+# here. Nothing in it changes while a host just works: no free extents, no array state.
 topology_hash() {
   local text='' i name
   for ((i = 0; i < ${#FS_MOUNT[@]}; i++)); do
@@ -31,5 +31,6 @@ topology_hash() {
     text+="disk|${DISK_NAME[$i]}|${DISK_KIND[$i]}|${DISK_VOLUME[$i]}"$'\n'
   done
   for ((i = 0; i < ${#APP_DRIVER[@]}; i++)); do text+="app|${APP_DRIVER[$i]}|${APP_DIR[$i]}"$'\n'; done
+  text+="hook|${P_HOOK:-none}"$'\n'
   read -r TOPOLOGY_HASH _ < <(printf '%s' "$text" | sort | sha256sum)
 }

@@ -180,3 +180,13 @@ export const gradeInput = (changes: Partial<GradeInput> = {}, whole: Receipt = r
   thawed: thawed({ receipt: whole }),
   ...changes,
 });
+
+/** A document of the user's own whose script can be carried as a hook. */
+export const hookDocument = (lines: readonly string[] = ['#!/bin/bash', "shop-ctl '{{ command }}'"]) => ({
+  schemaVersion: '2.2',
+  description: 'Quiets the shop.',
+  parameters: { command: { type: 'String', allowedValues: ['freeze', 'held', 'thaw'] } },
+  mainSteps: [
+    { action: 'aws:runShellScript', name: 'quiet', inputs: { timeoutSeconds: '10', runCommand: [...lines] } },
+  ],
+});

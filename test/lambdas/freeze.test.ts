@@ -80,8 +80,9 @@ describe('Freeze', () => {
   });
 
   test('every parameter of the document is there and passes its pattern, with and without applications', () => {
+    const hook = { document: 'Shop-Quiet', version: '3', hash: '', script: 'c2hvcA==' };
     for (const apps of [[], ['mysql'], ['mysql', 'postgresql']]) {
-      const parameters = freezeParameters(run({ apps }), NOW);
+      const parameters = freezeParameters(run({ apps, hook }), NOW);
       assert.deepEqual(Object.keys(parameters).sort(), [...DOCUMENT_PARAMETERS.freeze].sort());
       for (const [name, value] of Object.entries(parameters)) {
         assert.match(value, new RegExp(PARAMETER_PATTERNS[name as keyof typeof PARAMETER_PATTERNS]), name);

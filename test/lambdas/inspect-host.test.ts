@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { freezeParameters } from '../../lambdas/freeze/freeze.ts';
 import type { Agent } from '../../lambdas/inspect-host/agent.ts';
 import { chooseMode, type Wish } from '../../lambdas/inspect-host/choose-mode.ts';
+import type { ReadDocument } from '../../lambdas/inspect-host/hook-document.ts';
 import { inspectHost, type World } from '../../lambdas/inspect-host/inspect-host.ts';
 import type { Instance } from '../../lambdas/inspect-host/instance.ts';
 import type { DescribedVolume } from '../../lambdas/inspect-host/volume-specs.ts';
 import { membersOf } from '../../lambdas/inspect-host/volumes.ts';
-import { type InspectAnswer, type InspectHostInput, Run } from '../../lambdas/shared/contracts.ts';
+import { type InspectAnswer, type InspectHostInput, PARAMETER_PATTERNS, Run } from '../../lambdas/shared/contracts.ts';
 import {
   BOOT,
   DATA_1,
   DATA_2,
   dataFs,
+  hookDocument,
   INSTANCE,
   impossible,
   logFs,
@@ -32,6 +36,8 @@ class FakeWorld implements World {
   readonly clock = new FakeClock();
   readonly host = new FakeSsm(this.clock);
   readonly pinned: string[] = [];
+  readonly readDocuments: string[] = [];
+  hookDocument: object = hookDocument();
   known: Instance | undefined = {
     state: 'running',
     type: 'm7i.large',
@@ -61,14 +67,25 @@ class FakeWorld implements World {
     return { version: '7', hash: document };
   };
 
+  read = async (document: string): Promise<ReadDocument> => {
+    this.readDocuments.push(document);
+    return { version: '3', type: 'Command', status: 'Active', content: JSON.stringify(this.hookDocument) };
+  };
+
   inspect(
     input: Partial<InspectHostInput['input']> = {},
     policies: Partial<InspectHostInput['policies'][string]> = {},
+    hookDocuments: string[] = [],
   ) {
     this.host.next({ answer: this.answer });
     const policy = { grade: 'application', onDowngrade: 'keep', leaseSeconds: 30, ...policies } as const;
     return inspectHost(
-      { input: { instanceId: INSTANCE, ...input }, run: RUN, policies: { nightly: policy, weekly: policy } },
+      {
+        input: { instanceId: INSTANCE, ...input },
+        run: RUN,
+        policies: { nightly: policy, weekly: policy },
+        hookDocuments,
+      },
       this,
       this.clock,
     );
@@ -104,6 +121,147 @@ describe('the turn that a fleet gave', () => {
     const world = new FakeWorld();
     world.host.next(awsError('ThrottledError'));
     assert.equal((await failure(world.inspect())).name, 'ThrottledError');
+  });
+});
+
+describe('the hook document of the tag', () => {
+  const LISTED = ['Shop-Quiet', 'Mail-Quiet'];
+  const chosen = (tags: Record<string, string> = {}) => tagged({ 'freezeframe:hook-document': 'Shop-Quiet', ...tags });
+  const inspect = (world: FakeWorld, policy = {}) => world.inspect({}, policy, LISTED);
+  /** Of this document, or of these lines of its script. */
+  const withDocument = (document: object | string[]) => {
+    const world = chosen();
+    world.hookDocument = Array.isArray(document) ? hookDocument(document) : document;
+    return world;
+  };
+
+  test('goes to Inspect and to Freeze with its name and script, and the run knows its version and hash', async () => {
+    const world = chosen();
+    const run = await inspect(world);
+    const script = "#!/bin/bash\nshop-ctl '{{ command }}'";
+    const Hook = `Shop-Quiet:${Buffer.from(script).toString('base64')}`;
+    assert.deepEqual(world.readDocuments, ['Shop-Quiet']);
+    assert.deepEqual(world.host.first.parameters, { Apps: 'auto', Hook });
+    assert.equal(freezeParameters(run, NOW).Hook, Hook);
+    assert.match(Hook, new RegExp(PARAMETER_PATTERNS.Hook));
+    const hash = createHash('sha256').update(script).digest('hex');
+    assert.deepEqual([run.hook?.document, run.hook?.version, run.hook?.hash], ['Shop-Quiet', '3', hash]);
+  });
+
+  test('is not read where there is no tag, where no application is to be quieted, or of a stopped instance', async () => {
+    for (const [world, policy] of [
+      [new FakeWorld(), {}],
+      [chosen(), { grade: 'filesystem' }],
+      [Object.assign(chosen(), { known: { ...chosen().known, state: 'stopped' } }), {}],
+    ] as const) {
+      const run = await inspect(world, policy);
+      assert.deepEqual([world.readDocuments, run.hook, freezeParameters(run, NOW).Hook], [[], undefined, undefined]);
+    }
+  });
+
+  const BAD_TAGS: [rule: string, tags: Record<string, string>, says: RegExp, changes?: Partial<Instance>][] = [
+    [
+      'that the plan does not list',
+      { 'freezeframe:hook-document': 'Evil' },
+      /hook-document = Evil; .*Shop-Quiet, Mail-Quiet/,
+    ],
+    ['of AWS', { 'freezeframe:hook-document': 'AWS-RunShellScript' }, /AWS-RunShellScript/],
+    ['without a name', { 'freezeframe:hook-document': ' ' }, /Shop-Quiet/],
+    ['beside applications without hooks', { 'freezeframe:apps': 'mysql' }, /freezeframe:apps = mysql leaves hooks out/],
+    ['beside no applications', { 'freezeframe:apps': 'none' }, /leaves hooks out/],
+    ['on Windows', {}, /Windows has no hooks/, { windows: true }],
+  ];
+  for (const [rule, tags, says, changes = {}] of BAD_TAGS) {
+    test(`${rule} is refused, and neither it nor the host is asked for`, async () => {
+      const world = chosen(tags);
+      Object.assign(world.known as Instance, changes);
+      const error = await failure(inspect(world));
+      assert.equal(error.name, 'BadTagError');
+      assert.match(error.message, says);
+      assert.deepEqual([world.readDocuments, world.host.sent], [[], []]);
+    });
+  }
+  test('beside hooks and another application is none that is refused', async () =>
+    assert.ok((await inspect(chosen({ 'freezeframe:apps': 'mysql hooks' }))).hook));
+
+  const [step] = hookDocument().mainSteps;
+  const command = hookDocument().parameters.command;
+  const BAD_DOCUMENTS: [rule: string, document: object | string[], says: RegExp][] = [
+    ['of another schema', { ...hookDocument(), schemaVersion: '0.3' }, /schemaVersion is "0\.3", expected "2\.2"/],
+    ['of two steps', { ...hookDocument(), mainSteps: [step, step] }, /mainSteps .*exactly one step/],
+    ['of no step', { ...hookDocument(), mainSteps: [] }, /exactly one step/],
+    [
+      'of another action',
+      { ...hookDocument(), mainSteps: [{ ...step, action: 'aws:runDocument' }] },
+      /mainSteps\.0\.action is "aws:runDocument", expected "aws:runShellScript"/,
+    ],
+    [
+      'with a step for Windows',
+      { ...hookDocument(), mainSteps: [{ ...step, precondition: { StringEquals: ['platformType', 'Windows'] } }] },
+      /precondition\.StringEquals\.1 is "Windows", expected "Linux"/,
+    ],
+    [
+      'with a working directory',
+      { ...hookDocument(), mainSteps: [{ ...step, inputs: { ...step?.inputs, workingDirectory: '/srv' } }] },
+      /nothing else, but not workingDirectory/,
+    ],
+    [
+      'whose lines are a parameter',
+      { ...hookDocument(), mainSteps: [{ ...step, inputs: { runCommand: '{{ command }}' } }] },
+      /runCommand is "\{\{ command \}\}", expected the lines of the script/,
+    ],
+    ['without its parameter', { ...hookDocument(), parameters: {} }, /parameters\.command is missing/],
+    [
+      'with another parameter',
+      { ...hookDocument(), parameters: { command, path: { type: 'String' } } },
+      /but not path/,
+    ],
+    [
+      'that does not allow thaw',
+      { ...hookDocument(), parameters: { command: { type: 'String', allowedValues: ['freeze', 'held'] } } },
+      /command\.allowedValues .*freeze, held and thaw/,
+    ],
+    [
+      'whose parameter comes by the environment',
+      { ...hookDocument(), parameters: { command: { type: 'String', interpolationType: 'ENV_VAR' } } },
+      /interpolationType is "ENV_VAR".*put in as text/,
+    ],
+    ['that never looks at its parameter', ['systemctl stop shop'], /does not have \{\{ command \}\}/],
+    ['with a stored parameter', ["shop '{{ command }}' {{ssm-secure:shop:1}}"], /has \{\{ssm-secure:shop:1\}\}/],
+    ['with a NUL', ["shop '{{ command }}' \0"], /NUL/],
+    ['that is too long', ["'{{ command }}'", '#'.repeat(4_081)], /4097 bytes, and 4096 can be carried/],
+  ];
+  for (const [rule, document, says] of BAD_DOCUMENTS) {
+    test(`${rule} is refused before the host is asked`, async () => {
+      const world = withDocument(document);
+      const error = await failure(inspect(world));
+      assert.equal(error.name, 'HookDocumentError');
+      assert.match(error.message, says);
+      assert.match(error.message, /^the document Shop-Quiet, version 3, can't be a hook: .*take the tag off/);
+      assert.deepEqual(world.host.sent, []);
+    });
+  }
+
+  test('of another type, or that is being made, is refused', async () => {
+    for (const [changes, says] of [
+      [{ type: 'Automation' }, /of type Automation/],
+      [{ status: 'Creating' }, /is Creating/],
+    ] as const) {
+      const world = chosen();
+      const { read } = world;
+      world.read = async (name) => ({ ...(await read(name)), ...changes });
+      assert.match((await failure(inspect(world))).message, says);
+    }
+  });
+
+  test('may have blanks of its own around the word, templates of others, and as many bytes as can be carried', async () => {
+    const run = await inspect(
+      withDocument(["docker ps --format '{{.State}}' {{command}} {{  command }}", '#'.repeat(4_000)]),
+    );
+    const script = Buffer.from(run.hook?.script ?? '', 'base64').toString();
+    assert.match(script, /^docker ps --format '\{\{\.State\}\}' \{\{ command \}\} \{\{ command \}\}\n/);
+    const largest = await inspect(withDocument(["'{{ command }}'", '#'.repeat(4_080)]));
+    assert.equal(Buffer.from(largest.hook?.script ?? '', 'base64').length, 4_096);
   });
 });
 

@@ -572,6 +572,12 @@ const NEVER: readonly Asked[] = [
     action: 'ssm:UpdateDocumentDefaultVersion',
     resource: document(DOCUMENTS.freeze),
   },
+  ...[DOCUMENTS.freeze, 'Payroll', 'Shop-Quiet-2'].map((name) => ({
+    title: `read the document ${name}`,
+    action: 'ssm:GetDocument',
+    resource: document(name),
+  })),
+  ...EVERY_OPTION.hookDocuments.map((name) => ({ ...send(name), title: `run the user's own document ${name}` })),
   { title: 'cancel commands', action: 'ssm:CancelCommand', resource: '*' },
   {
     title: 'read secrets',
@@ -616,6 +622,11 @@ const MAY: Record<FunctionName, readonly Asked[]> = {
     ...[DOCUMENTS.inspect, INSPECT_WINDOWS, DOCUMENTS.freeze, DOCUMENTS.thaw].map((name) => ({
       title: `resolve the version of ${name}`,
       action: 'ssm:DescribeDocument',
+      resource: document(name),
+    })),
+    ...EVERY_OPTION.hookDocuments.map((name) => ({
+      title: `read ${name}`,
+      action: 'ssm:GetDocument',
       resource: document(name),
     })),
   ],
@@ -768,6 +779,13 @@ it('without roles in the plan, launch-instance may launch nothing', async () => 
     .map(({ Properties }) => ({ name: Properties.PolicyName, policy: resolve(Properties.PolicyDocument) }));
   assert.equal(policies.length, 1);
   for (const asked of launch) assert.match(await answer(policies, asked), /Denied/, asked.title);
+});
+
+it('without hook documents in the plan, inspect-host may read none', async () => {
+  const { nightly } = EVERY_OPTION.policies;
+  const template = JSON.stringify(await resourcesOf({ policies: { nightly } }));
+  assert.ok(template.includes('ssm:DescribeDocument'));
+  assert.ok(!template.includes('ssm:GetDocument'));
 });
 
 describe('a key of KMS', () => {

@@ -25,6 +25,8 @@ describe('a wrong plan stops the synth with one line that names the place, the v
   const A_POLICY_KEY =
     'expected one of schedule, timeZone, grade, onDowngrade, freeze, windowMinutes, rpoHours, retain, archive, lock, copyTo, drill';
   const A_KEY = 'expected the ARN of a KMS key (or of its alias) in the Region of the copy';
+  const A_HOOK_DOCUMENT =
+    'expected the name of an SSM document of your own: 3 to 128 letters, digits, _ . and -, not begun with aws, amazon, amzn or Freezeframe-';
   const nightly = 'freezeframe.policies.nightly';
 
   const CASES: ReadonlyArray<readonly [title: string, plan: unknown, fault: string]> = [
@@ -69,7 +71,7 @@ describe('a wrong plan stops the synth with one line that names the place, the v
     [
       'a misspelt key of the plan',
       { ...withPolicy({}), notfy: 'a@b.org' },
-      'freezeframe.notfy: got "a@b.org" under an unknown key; expected one of policies, pacing, restore, notify',
+      'freezeframe.notfy: got "a@b.org" under an unknown key; expected one of policies, pacing, restore, hookDocuments, notify',
     ],
     [
       'a misspelt key of a policy',
@@ -231,6 +233,33 @@ describe('a wrong plan stops the synth with one line that names the place, the v
       { ...withPolicy({}), pacing: { burst: 0.5 } },
       'freezeframe.pacing.burst: got 0.5; expected a whole number from 1 to 1000',
     ],
+    ...[
+      ['a hook document of AWS', 'AWS-RunShellScript'],
+      ['a hook document of ours', 'Freezeframe-Freeze'],
+      ['a hook document of a reserved name', 'amazonHook'],
+      ['a hook document of another account', 'arn:aws:ssm:eu-central-1:111122223333:document/Shop'],
+      ['a hook document of two letters', 'ab'],
+      ['a hook document that is a pattern', 'Shop-*'],
+    ].map(([title = '', name]): [string, unknown, string] => [
+      title,
+      { ...withPolicy({}), hookDocuments: ['Shop-Quiet', name] },
+      `freezeframe.hookDocuments[1]: got "${name}"; ${A_HOOK_DOCUMENT}`,
+    ]),
+    [
+      'a hook document without a list',
+      { ...withPolicy({}), hookDocuments: 'Shop-Quiet' },
+      'freezeframe.hookDocuments: got "Shop-Quiet"; expected a list of SSM documents by their names',
+    ],
+    [
+      'a hook document named twice',
+      { ...withPolicy({}), hookDocuments: ['Shop-Quiet', 'Shop-Quiet'] },
+      'freezeframe.hookDocuments: got ["Shop-Quiet","Shop-Quiet"]; expected each document once',
+    ],
+    [
+      'more hook documents than a policy of IAM has room for',
+      { ...withPolicy({}), hookDocuments: Array.from({ length: 21 }, (_, n) => `D${n + 10}`) },
+      'freezeframe.hookDocuments: got ["D10","D11","D12","D13","D14","D15","D16","D17","D18","D19","D20","D21","D22...; expected at most 20 documents',
+    ],
     [
       'somebody to notify who has no address',
       { ...withPolicy({}), notify: 'ops' },
@@ -278,6 +307,7 @@ describe('a plan', () => {
       },
       pacing: { snapshotsPerSecond: 4.9, burst: 25 },
       restore: { roles: [] },
+      hookDocuments: [],
     });
   });
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { MOST_HOOK_BYTES } from '../../lambdas/inspect-host/hook-document.ts';
 import {
   CONTRACT,
   DLM_PARAMETERS,
@@ -50,7 +51,17 @@ const bash = (script: string, ...options: string[]) => {
 test('a document has less than the 64 KB that SSM takes, with room for every parameter', () => {
   for (const noun of NOUNS) {
     const bytes = Buffer.byteLength(JSON.stringify(documents[noun]));
-    assert.ok(bytes < 54 * 1024, `${noun} has ${bytes} bytes`);
+    assert.ok(bytes < 56 * 1024, `${noun} has ${bytes} bytes`);
+  }
+});
+
+test('the largest hook that is carried has its place in the 64 KB of a document with its parameters', () => {
+  const hook = `${'n'.repeat(128)}:${Buffer.alloc(MOST_HOOK_BYTES).toString('base64')}`;
+  assert.match(hook, new RegExp(PARAMETER_PATTERNS.Hook));
+  for (const noun of ['inspect', 'freeze'] as const) {
+    const bytes = Buffer.byteLength(JSON.stringify(documents[noun])) + hook.length;
+    // The other parameters have less than 1 KB.
+    assert.ok(bytes < 63 * 1024, `${noun} has ${bytes} bytes`);
   }
 });
 
@@ -74,6 +85,8 @@ test('a document takes the parameters of the contract, each with its anchored pa
       assert.equal(parameter?.type, 'String');
       assert.equal(parameter?.allowedPattern, PARAMETER_PATTERNS[name]);
       assert.match(parameter?.allowedPattern ?? '', /^\^.*\$$/);
+      // SSM and the agent hold a default against it, too.
+      if (parameter?.default !== undefined) assert.match(parameter.default, new RegExp(PARAMETER_PATTERNS[name]));
       assert.equal(linesOf(noun).filter((line) => line === `P_${name.toUpperCase()}='{{ ${name} }}'`).length, 1);
     }
   }

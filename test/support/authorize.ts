@@ -288,6 +288,7 @@ function asks(world: World, { service, action, input, principal }: AuthorizedCal
         })),
       ];
     case 'ssm:DescribeDocument':
+    case 'ssm:GetDocument':
       return [{ ...whole, resource: documentArn(given.Name ?? '') }];
     case 'sts:AssumeRole':
       return [{ ...whole, resource: given.RoleArn ?? '', context: { 'aws:PrincipalArn': principal } }];

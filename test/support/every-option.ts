@@ -43,5 +43,6 @@ export const EVERY_OPTION = {
   },
   pacing: { snapshotsPerSecond: 4, burst: 20 },
   restore: { roles: ['arn:aws:iam::111122223333:role/app'] },
+  hookDocuments: ['Shop-Quiet', 'Mail-Quiet'],
   notify: 'ops@example.com',
 };

@@ -6,6 +6,7 @@ import {
   DOCUMENT_PARAMETERS,
   HOST_ERRORS,
   type HostErrorCode,
+  PARAMETER_DEFAULTS,
   PARAMETER_PATTERNS,
   type ParameterName,
   type QuietMode,
@@ -170,7 +171,8 @@ export class ModelHost implements Agent {
     }
   }
 
-  async #document({ document, parameters }: AgentStep): Promise<object> {
+  async #document({ document, parameters: sent }: AgentStep): Promise<object> {
+    const parameters: Record<string, string> = { ...PARAMETER_DEFAULTS, ...sent };
     const name = (Object.keys(DOCUMENTS) as (keyof typeof DOCUMENTS)[]).find((key) => DOCUMENTS[key] === document);
     if (!name) throw new HostFault('Internal', `the model host does not know the document ${document}`);
     for (const parameter of DOCUMENT_PARAMETERS[name] as readonly ParameterName[]) {
@@ -190,7 +192,7 @@ export class ModelHost implements Agent {
   }
 
   #act(name: keyof typeof DOCUMENTS, parameters: Record<string, string>): Promise<object> {
-    if (name === 'inspect') return this.#inspect(parameters.Apps as string);
+    if (name === 'inspect') return this.#inspect(parameters.Apps as string, parameters.Hook as string);
     if (name === 'restore') return this.#restore(parameters);
     if (name === 'verify') return this.#verify(parameters);
     return name === 'freeze'
@@ -198,11 +200,25 @@ export class ModelHost implements Agent {
       : this.#thawDocument(parameters.Run as string, parameters.Why as keyof typeof WHO);
   }
 
-  async #inspect(wanted: string): Promise<object> {
+  async #inspect(wanted: string, hook: string): Promise<object> {
     await this.#pause(this.trouble.inspectMs);
-    const { bootId, uptime, topologyHash } = this;
-    const apps = this.topology.apps.filter(({ driver }) => wanted === 'auto' || wanted.split(',').includes(driver));
-    return { ...this.topology, apps, bootId, uptime, topologyHash };
+    const { bootId, uptime } = this;
+    const apps = this.#apps(hook).filter(({ driver }) => wanted === 'auto' || wanted.split(',').includes(driver));
+    return { ...this.topology, apps, bootId, uptime, topologyHash: this.#hashWith(hook) };
+  }
+
+  /** What is carried here is an application beside those that run here. */
+  #apps(hook: string): Topology['apps'] {
+    if (hook === 'none') return this.topology.apps;
+    const mounts = this.topology.filesystems.filter(({ freezable }) => freezable).map(({ mount }) => mount);
+    const [name] = hook.split(':');
+    const carried = { driver: 'hooks', name: `hooks document:${name}`, dataDir: '/etc/freezeframe/hooks.d', mounts };
+    return [{ ...carried, ready: true, problem: '', provable: true, stopsWrites: false }, ...this.topology.apps];
+  }
+
+  #hashWith(hook: string): string {
+    if (hook === 'none') return this.topologyHash;
+    return createHash('sha256').update(`${this.topologyHash} ${hook}`).digest('hex');
   }
 
   /**
@@ -276,17 +292,17 @@ export class ModelHost implements Agent {
   }
 
   async #freeze(parameters: Record<string, string>): Promise<object> {
-    const { Run = '', Apps = '', BootId, NotAfter, Topology: hash } = parameters;
+    const { Run = '', Apps = '', BootId, NotAfter, Topology: hash, Hook = 'none' } = parameters;
     const mode = parameters.Mode as QuietMode;
     if (this.#tombstones.has(Run)) throw new HostFault('AlreadyThawed', `run ${Run} was thawed already`);
     if (BootId !== this.bootId) throw new HostFault('Rebooted', 'the host has rebooted since it was inspected');
     if (this.uptime > Number(NotAfter)) throw new HostFault('TooLate', 'this freeze came too late');
     if (this.#active) throw new HostFault('Busy', `run ${this.#active.receipt.run} holds this host`);
-    if (hash !== this.topologyHash) throw new HostFault('TopologyChanged', 'the topology has changed');
+    if (hash !== this.#hashWith(Hook)) throw new HostFault('TopologyChanged', 'the topology has changed');
     const { possible, why } = this.topology.modes[mode];
     if (!possible) throw new HostFault('ModeNotPossible', why);
     const wanted = Apps === 'none' ? [] : Apps.split(',');
-    const apps = this.topology.apps.filter(({ driver }) => wanted.includes(driver));
+    const apps = this.#apps(Hook).filter(({ driver }) => wanted.includes(driver));
     const unready = apps.find(({ ready }) => !ready);
     if (unready) throw new HostFault('ApplicationRefused', `${unready.name}: ${unready.problem}`);
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # shellcheck shell=bash disable=SC2034,SC2153,SC2154
-# The user's own: executables in /etc/freezeframe/hooks.d, called with freeze, held or thaw. They quiet what writes into
-# the databases, so they come before them and are released after them; all together they are one application.
+# The user's own: executables in /etc/freezeframe/hooks.d, called with freeze, held or thaw, and the script of the SSM
+# document that the instance's tag names, which Inspect and Freeze get as a parameter. They quiet what writes into the
+# databases, so they come before them and are released after them; all together they are one application.
 #
 # In the order of their names, thawed in reverse. Whoever's freeze was begun is thawed, whatever came of it, and told who
 # asked for it: only after `asked` is there a set.
@@ -30,7 +31,24 @@ hooks_detect() {
 
 hooks_directory() { REPLY=${FF_ETC:-/etc}/freezeframe/hooks.d; }
 
-# Sets HOOKS to the executables in order, and HOOKS_PROBLEM to why they must not be run. Fails when there is none.
+# What the parameter Hook carries: NAME:SCRIPT, the script in base64, or none. The document for Data Lifecycle Manager has no
+# such parameter. The roles get HOOK_CARRIED from Freeze, and the script from /run.
+HOOK_CARRIED=''
+if [ "${P_HOOK:-none}" != none ]; then HOOK_CARRIED=$ACTIVE/document:${P_HOOK%%:*}; fi
+
+# Writes it into a DIRECTORY of /run, before anything is frozen: once for each word that it is asked with, in the place where
+# the agent would have put it.
+hook_carry() {
+  local script action place='{''{ command }}'
+  if [ -z "$HOOK_CARRIED" ]; then return 0; fi
+  script=$(printf '%s' "${P_HOOK#*:}" | base64 -d) || return 1
+  for action in freeze held thaw; do
+    printf '%s\n' "${script//"$place"/$action}" >"$1/${HOOK_CARRIED##*/}.$action" || return 1
+  done
+}
+
+# Sets HOOKS to the executables in order, the carried one last, and HOOKS_PROBLEM to why they must not be run. Fails when
+# there is none.
 hooks_list() {
   local directory file
   HOOKS=() HOOKS_PROBLEM=''
@@ -41,13 +59,16 @@ hooks_list() {
     case $file in *~ | *.bak | *.sample | *.rpmnew | *.rpmsave | *.rpmorig | *.dpkg-*) continue ;; esac
     if [ -f "$file" ] && [ -x "$file" ] || [ -L "$file" ]; then HOOKS+=("$file"); fi
   done
-  if [ "${#HOOKS[@]}" = 0 ]; then return 1; fi
-  for file in "${directory%/*}" "$directory" "${HOOKS[@]}"; do
-    if ! hooks_safe "$file"; then
-      HOOKS_PROBLEM=$REPLY
-      return 0
-    fi
-  done
+  if [ "${#HOOKS[@]}" -gt 0 ]; then
+    for file in "${directory%/*}" "$directory" "${HOOKS[@]}"; do
+      if ! hooks_safe "$file"; then
+        HOOKS_PROBLEM=$REPLY
+        break
+      fi
+    done
+  fi
+  if [ -n "$HOOK_CARRIED" ]; then HOOKS+=("$HOOK_CARRIED"); fi
+  [ "${#HOOKS[@]}" -gt 0 ]
 }
 
 # Whatever another user could change would be run as root.
@@ -125,14 +146,16 @@ hooks_take_back() { hooks_thaw "$1"; }
 # Runs a hook in a process group of its own until DEADLINE, then kills the group. Returns its status, 124 when it was
 # killed; sets REPLY to the last line that it said.
 hook_run() {
-  local file=$1 action=$2 deadline=$3 directory pid code=0 said=$ACTIVE/hooks/said last='' pipe
+  local file=$1 action=$2 deadline=$3 directory pid code=0 said=$ACTIVE/hooks/said last='' pipe command
   directory=$ACTIVE/hooks/${file##*/}.d
   mkdir -p "$directory" || return 1
   rm -f "$said"
   mkfifo "$said" && exec {pipe}<>"$said" || return 1
   HEARD[pipe]=''
+  command=("$file" "$action")
+  if [ "$file" = "$HOOK_CARRIED" ]; then hook_interpreted "$file.$action"; fi
   set -m
-  (spawn env -i "PATH=$PATH" "FREEZEFRAME_RUN=$RUN" "FREEZEFRAME_RUNDIR=$directory" "FREEZEFRAME_THAWED_BY=${THAWED_BY:-}" "$file" "$action") </dev/null >"$said" 2>&1 &
+  (spawn env -i "PATH=$PATH" "FREEZEFRAME_RUN=$RUN" "FREEZEFRAME_RUNDIR=$directory" "FREEZEFRAME_THAWED_BY=${THAWED_BY:-}" "${command[@]}") </dev/null >"$said" 2>&1 &
   pid=$!
   set +m
   echo "$pid" >"$ACTIVE/hooks/pid" || true
@@ -154,6 +177,16 @@ hook_run() {
   rm -f "$ACTIVE/hooks/pid"
   REPLY=${HEARD[$pipe]:-$last}
   return "$code"
+}
+
+# Sets the caller's `command` to a SCRIPT of /run with its interpreter, as the kernel would read it: some mount /run noexec.
+hook_interpreted() {
+  local line=''
+  read -r line <"$1" || true
+  command=(sh "$1")
+  if [[ $line =~ ^#![[:blank:]]*([^[:blank:]]+)[[:blank:]]*(.*)$ ]]; then
+    command=("${BASH_REMATCH[1]}" ${BASH_REMATCH[2]:+"${BASH_REMATCH[2]}"} "$1")
+  fi
 }
 
 # Sets the caller's `last` to what a hook says within SECONDS, where it is a line; what goes on for ever is cut off.

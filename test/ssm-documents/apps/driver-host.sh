@@ -9,6 +9,7 @@ topology_read() {
   FS_MOUNT=("$WORLD") FS_TYPE=(xfs) FS_DEV=(dm-0) FS_UUID=('') FS_OPTS=('') FS_FREEZABLE=(0) FS_WHY=('') FS_LV=('') FS_LAYERS=('')
   FS_DISKS=('') FS_OWN=('') LV_NAME=() LV_DEV=() LV_SEGTYPE=() LV_SIZE_EXTENTS=() LV_POOL=() VG_NAME=() VG_UUID=() VG_FREE=()
 }
+eval "whole_$(declare -f topology_hash)"
 topology_hash() { TOPOLOGY_HASH=0; }
 mode_possible() { REPLY=''; }
 lvm_sweep() { :; }

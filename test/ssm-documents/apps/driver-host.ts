@@ -47,13 +47,21 @@ export class DriverHost {
     return at;
   }
 
-  async inspect(apps = 'auto'): Promise<InspectAnswer['apps']> {
-    const { stdout, status } = await this.#document('inspect', { APPS: apps });
-    if (status !== 0) throw new Error(`Inspect ended with ${status}: ${stdout}`);
-    return InspectAnswer.parse(JSON.parse(stdout)).apps;
+  async inspect(apps = 'auto', hook = 'none'): Promise<InspectAnswer['apps']> {
+    return (await this.topology(apps, hook)).apps;
   }
 
-  async freeze(run: string, apps: string, { lease = 20, within = 10 } = {}): Promise<Said> {
+  async topology(apps = 'auto', hook = 'none'): Promise<InspectAnswer> {
+    const { stdout, status } = await this.#document('inspect', { APPS: apps, HOOK: hook });
+    if (status !== 0) throw new Error(`Inspect ended with ${status}: ${stdout}`);
+    return InspectAnswer.parse(JSON.parse(stdout));
+  }
+
+  async freeze(
+    run: string,
+    apps: string,
+    { lease = 20, within = 10, hook = 'none', topology = '0' } = {},
+  ): Promise<Said> {
     const { stdout, status } = await this.#document('freeze', {
       RUN: run + this.#unique,
       MODE: 'app-only',
@@ -62,7 +70,8 @@ export class DriverHost {
       WITHIN: within,
       NOTAFTER: 4_000_000_000,
       BOOTID: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
-      TOPOLOGY: 0,
+      TOPOLOGY: topology,
+      HOOK: hook,
     });
     if (status === 0) return { code: 'ok', message: '' };
     const { error } = JSON.parse(stdout) as { error: Said };

@@ -1,8 +1,20 @@
 /** The user's own executables, run by the scripts as they ship. */
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
+import { hookIn } from '../../../lambdas/inspect-host/hook-document.ts';
+import { hookParameter, PARAMETER_PATTERNS } from '../../../lambdas/shared/contracts.ts';
 import { DriverHost } from './driver-host.ts';
 
 describe('hooks', () => {
@@ -162,5 +174,138 @@ describe('hooks', () => {
     host.killHolder();
     assert.ok(await host.becomesClear());
     assert.ok(calls().includes('10-app thaw'));
+  });
+
+  describe('carried from a document', () => {
+    /** The parameter as *Inspect host* makes it of a script that writes down how it was called, then does `rest`. */
+    const carried = (rest = '', shebang = '#!/bin/bash') =>
+      `Shop-Quiet:${Buffer.from(`${shebang}\necho "document {{ command }}" >>${diary}\n${rest}`).toString('base64')}`;
+    const files = () => readdirSync(join(host.world, 'run/active')).filter((name) => name.startsWith('document:'));
+
+    it('pass the pattern of the parameter', () => assert.match(carried(), new RegExp(PARAMETER_PATTERNS.Hook)));
+
+    it('are one hook more, of which Inspect tells and leaves nothing on the host', async () => {
+      hook('10-app');
+      const [app] = await host.inspect('auto', carried());
+      assert.deepEqual([app?.name, app?.ready], ['hooks 10-app document:Shop-Quiet', true]);
+      assert.deepEqual(calls(), []);
+      assert.ok(!existsSync(join(host.world, 'run/active')));
+    });
+
+    it('need no directory of hooks on the host', async () => {
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: carried() }), OK);
+      const receipt = await host.thaw(`r${run}`);
+      assert.deepEqual(calls(), ['document freeze', 'document held', 'document thaw']);
+      assert.equal(receipt.apps[0]?.held, true);
+      assert.deepEqual(receipt.notes, []);
+      assert.ok(await host.becomesClear());
+    });
+
+    it('come after those of the host and before the engines, and are released in reverse', async () => {
+      hook('20-web');
+      host.extra = ENGINE;
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks,mysql', { hook: carried() }), OK);
+      await host.thaw(`r${run}`);
+      assert.deepEqual(
+        calls().filter((call) => !call.endsWith('held')),
+        ['20-web freeze', 'document freeze', 'engine freeze', 'engine thaw', 'document thaw', '20-web thaw'],
+      );
+    });
+
+    it('lie in /run while the host is frozen, readable by root alone, and are gone with the freeze', async () => {
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: carried() }), OK);
+      assert.equal(files().length, 3);
+      for (const name of files()) assert.equal(statSync(join(host.world, 'run/active', name)).mode & 0o777, 0o600);
+      await host.thaw(`r${run}`);
+      assert.ok(await host.becomesClear());
+    });
+
+    it('get the word where the agent would put it, quoted or not, and nowhere else', async () => {
+      const rest = `case '{{ command }}' in freeze) ;; held) [ {{ command }} = held ] ;; thaw) echo '{{.State}}' >>${diary} ;; *) exit 9 ;; esac`;
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: carried(rest) }), OK);
+      assert.equal((await host.thaw(`r${run}`)).apps[0]?.held, true);
+      assert.equal(calls().at(-1), '{{.State}}');
+    });
+
+    it('are run by their interpreter, by sh without one', async () => {
+      const shell = `readlink /proc/$$/exe >>${diary}`;
+      for (const shebang of ['#!/bin/bash', '#!/usr/bin/env bash']) {
+        assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: carried(shell, shebang) }), OK);
+        await host.thaw(`r${run}`);
+        assert.match(calls()[1] ?? '', /bash$/);
+        rmSync(diary);
+      }
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: carried(shell, ': no shebang') }), OK);
+      await host.thaw(`r${run}`);
+      assert.equal(calls()[1], realpathSync('/bin/sh'));
+    });
+
+    it('that refuse end the freeze and are thawed', async () => {
+      const rest = `[ {{ command }} != freeze ] || { echo 'the queue is stuck'; exit 3; }`;
+      const { code, message } = await host.freeze(`r${++run}`, 'hooks', { hook: carried(rest) });
+      assert.equal(code, 'ApplicationRefused');
+      assert.match(message, /document:Shop-Quiet refused to freeze \(exit status 3\): the queue is stuck/);
+      assert.ok(await host.becomesClear());
+      assert.deepEqual(calls(), ['document freeze', 'document thaw']);
+    });
+
+    it('that no longer hold are not called held', async () => {
+      const hookThatLost = carried('[ {{ command }} != held ]');
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: hookThatLost }), OK);
+      assert.equal((await host.thaw(`r${run}`)).apps[0]?.held, false);
+    });
+
+    it('are thawed by the watchdog when the holder dies', async () => {
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: carried() }), OK);
+      host.killHolder();
+      assert.equal((await host.receipt(`r${run}`)).thawedBy, 'watchdog');
+      assert.ok(calls().includes('document thaw'));
+      assert.ok(await host.becomesClear());
+    });
+
+    it('are thawed by the watchdog when holder and keepers die at once', async () => {
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: carried() }), OK);
+      for (const pid of host.processes(`${host.world}/run/active/script holder`)) process.kill(pid, 'SIGKILL');
+      assert.ok(await host.becomesClear());
+      assert.ok(calls().includes('document thaw'));
+    });
+
+    it('are those that Inspect saw, or nothing is frozen', async () => {
+      host.extra = 'topology_hash() { whole_topology_hash; }';
+      const { topologyHash } = await host.topology('auto', carried());
+      for (const changed of [carried('true'), 'none']) {
+        const { code } = await host.freeze(`r${++run}`, 'hooks', { hook: changed, topology: topologyHash });
+        assert.equal(code, 'TopologyChanged');
+      }
+      assert.deepEqual(calls(), []);
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: carried(), topology: topologyHash }), OK);
+      await host.thaw(`r${run}`);
+    });
+
+    it('like the one of the guide are accepted, pause an application, and let it go on', async () => {
+      const guide = readFileSync(new URL('../../../ssm-documents/README.md', import.meta.url), 'utf8');
+      const [, shown = ''] = /## A hook in an SSM document[\s\S]*?```\n({[\s\S]*?\n})\n```/.exec(guide) ?? [];
+      const state = host.file('shop-state', 'running\n');
+      const shop = host.file(
+        'shop-ctl',
+        `#!/bin/bash\ncase $1 in state) cat ${state} ;; pause) echo paused >${state} ;; resume) echo running >${state} ;; esac\n`,
+        0o755,
+      );
+      const content = shown.replaceAll('shop-ctl', shop);
+      const found = hookIn('Shop-Quiet', { version: '1', type: 'Command', status: 'Active', content });
+      const guided = hookParameter(found).Hook ?? '';
+      assert.deepEqual(await host.freeze(`r${++run}`, 'hooks', { hook: guided }), OK);
+      assert.equal(readFileSync(state, 'utf8'), 'paused\n');
+      assert.equal((await host.thaw(`r${run}`)).apps[0]?.held, true);
+      assert.equal(readFileSync(state, 'utf8'), 'running\n');
+    });
+
+    it('are not run where a hook of the host could be changed by others', async () => {
+      hook('10-app');
+      chmodSync(folder, 0o777);
+      const { code, message } = await host.freeze(`r${++run}`, 'hooks', { hook: carried() });
+      assert.deepEqual([code, /must belong to root/.test(message)], ['ApplicationRefused', true]);
+      assert.deepEqual(calls(), []);
+    });
   });
 });
