@@ -104,34 +104,44 @@ async function beside(
   return seen;
 }
 
+/** Within the three minutes that an attachment may take, and longer than a guest boots. */
+const BOOT_MS = 150_000;
+
 /** The host is reset while the volumes are attached and nothing on them has a name of its own yet: its boot takes them for nothing. */
 async function restarted(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
   await stopPostgresql(source, of);
   const alike = { ...of, engines: ['mariadb'] } satisfies Column;
   const before = await stateOf(source, alike);
   const { stepFunctions } = account.deployment;
+  const { latency } = account.world;
+  const { volumeMs } = latency;
   const restart = Promise.withResolvers<void>();
-  stepFunctions.onEnter = ({ machine }, state) => {
-    if (machine.name !== RESTORE || state !== RESTORE_STATES.mount) return;
+  stepFunctions.onEnter = ({ machine, name }, state) => {
+    if (machine.name !== RESTORE || state !== RESTORE_STATES.attachVolumes) return;
     stepFunctions.onEnter = undefined;
-    source.machine.reboot({ hard: true }).then(restart.resolve, restart.reject);
+    // The guest has its disks at once, EC2 says so when the guest has booted with them.
+    latency.volumeMs = BOOT_MS;
+    const areThere = () => madeBy(account, name).every(({ id }) => account.volumes.attachedTo(id) === source.id);
+    void (async () => {
+      while (!areThere()) await sleep(100);
+      await source.machine.reboot({ hard: true });
+    })().then(restart.resolve, restart.reject);
   };
   const execution = await startRestore(account, source, of, set, { access: 'rw' }).ended;
+  latency.volumeMs = volumeMs;
   await restart.promise;
-  // Whether Mount came after the boot or was lost with it, the original is what it was.
   await source.host.exec('systemctl is-system-running --wait || true; systemctl start mariadb', { timeoutMs: 300_000 });
-  if (execution.status === 'SUCCEEDED') {
-    const { mounted } = execution.output as { mounted: Pick<RestoreAnswer, 'mounts'> };
-    await verified(source, alike, set, mounted.mounts, 'rw');
-    await takeAway(account, source, execution.name);
-  }
+  refute([execution.status !== 'SUCCEEDED' && `the restore ended ${execution.error}: ${execution.cause}`]);
+  const { mounted } = execution.output as { mounted: Pick<RestoreAnswer, 'mounts'> };
+  const seen = await verified(source, alike, set, mounted.mounts, 'rw');
+  await takeAway(account, source, execution.name);
   const after = await stateOf(source, alike);
   refute([
     after !== before && `the original has become ${after} from ${before}`,
     ...madeBy(account, execution.name).map(({ id }) => `${id} is left`),
     ...(await leftOn(source)),
   ]);
-  return `the restore ended ${execution.error ?? execution.status}; the original came up as it was`;
+  return `the original came up as it was; ${seen}`;
 }
 
 async function elsewhere(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
