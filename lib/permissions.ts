@@ -591,13 +591,18 @@ export function mayKeepLists(
 ): void {
   const because = 'Every firing has objects of its own.';
   step.may({ actions, resources: [bucket.arnForObjects(`${FLEETS_PREFIX}*`)], because });
-  // Without the right to list, S3 says AccessDenied of an object that is not there yet, and not that it is missing.
-  step.may({
-    actions: ['s3:ListBucket'],
-    resources: [bucket.bucketArn],
-    conditions: { StringLike: { 's3:prefix': `${FLEETS_PREFIX}*` } },
-  });
+  step.may(tellsWhatIsMissing(bucket, FLEETS_PREFIX));
 }
+
+/**
+ * Without the right to list, S3 says AccessDenied of an object that is not there, and not that it is missing. Whether it knows
+ * a prefix when it decides between the two is not documented, so only a request that has one is held to it.
+ */
+export const tellsWhatIsMissing = ({ bucketArn }: Pick<s3.IBucket, 'bucketArn'>, prefix: string): Permission => ({
+  actions: ['s3:ListBucket'],
+  resources: [bucketArn],
+  conditions: { StringLikeIfExists: { 's3:prefix': `${prefix}*` } },
+});
 
 /** Read what an execution of this state machine has been through. */
 export function mayReadHistory(step: StepFunction, machine: sfn.StateMachine): void {

@@ -8,6 +8,7 @@ import type { Construct } from 'constructs';
 import { NO_EVIDENCE } from '../lambdas/shared/errors.ts';
 import { SET_TAGS } from '../lambdas/shared/names.ts';
 import { acknowledgeWildcard } from './acknowledge.ts';
+import { tellsWhatIsMissing } from './permissions.ts';
 import type { Receipts } from './receipts.ts';
 import { HARMLESS } from './retries.ts';
 import type { StepFunction } from './step-function.ts';
@@ -49,14 +50,7 @@ export function evidenceTask(scope: Construct, name: string, { bucket }: Receipt
     action: 'getObject',
     parameters: { Bucket: bucket.bucketName, Key: key },
     iamResources: [bucket.arnForObjects('sets/*')],
-    additionalIamStatements: [
-      // Without it, S3 says AccessDenied of an object that is not there, and not that it is missing.
-      new iam.PolicyStatement({
-        actions: ['s3:ListBucket'],
-        resources: [bucket.bucketArn],
-        conditions: { StringLike: { 's3:prefix': 'sets/*' } },
-      }),
-    ],
+    additionalIamStatements: [new iam.PolicyStatement(tellsWhatIsMissing(bucket, 'sets/'))],
     resultSelector: { text: sfn.JsonPath.stringAt('$.Body') },
     resultPath: '$.object',
     taskTimeout: sfn.Timeout.duration(Duration.seconds(30)),

@@ -154,7 +154,7 @@ function conditionOf(test: string, key: string, value: string | string[]): strin
   const what =
     test === 'StringLike' && value === '*'
       ? 'is there'
-      : `is ${test.startsWith('ForAllValues') ? 'only ' : ''}${words.join(', ')}`;
+      : `is ${test.startsWith('ForAllValues') ? 'only ' : ''}${words.join(', ')}${test.endsWith('IfExists') ? ', where there is one' : ''}`;
   return `\`${key}\` ${what}`;
 }
 
