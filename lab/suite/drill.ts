@@ -14,6 +14,9 @@ const COLUMNS: readonly (Omit<Column, 'part'> & { modes: readonly QuietMode[] })
   { topology: 'root', engines: ['mariadb'], modes: ['app-only'] },
 ];
 
+/** Long enough for file system and databases to have moved on; within a second they may be lucky, and only files be wrong. */
+const GAP_MS = 8_000;
+
 /** Sets of hosts under load, drilled on guests that the workflow launches; a set of disks taken one after another is found. */
 export async function drill(account: Account, report: Report, choice: Choice): Promise<void> {
   report.title('Drills of sets, on machines of their own');
@@ -49,7 +52,7 @@ async function column(account: Account, report: Report, of: Column): Promise<voi
     if (topology !== 'raid0-lvm-xfs') return;
     await report.try('drill', `${topology}, its disks taken one after another`, async () => {
       const { run } = await take(account, source, of);
-      const torn = await account.volumes.snapshotOneByOne(source.id, source.data, 600);
+      const torn = await account.volumes.snapshotOneByOne(source.id, source.data, GAP_MS);
       await Promise.all(torn.map(({ completed }) => completed));
       const set = account.snapshotsOf(run);
       for (const { volumeId, image } of torn) Object.assign(set.get(volumeId) ?? {}, { image });
