@@ -81,7 +81,7 @@ function receiptLines(receipt: Receipt | null): string[] {
     ),
     ...(receipt.writes.length > 0
       ? [
-          `  writes to ${receipt.writes.map(({ device }) => device).join(', ')} while frozen: ${receipt.writes.reduce((sum, { atFreeze, atThaw }) => sum + ((atThaw ?? Number.NaN) - atFreeze), 0)}`,
+          `  sectors written to ${receipt.writes.map(({ device }) => device).join(', ')} while frozen: ${receipt.writes.reduce((sum, { atFreeze, atThaw }) => sum + ((atThaw ?? Number.NaN) - atFreeze), 0)}`,
         ]
       : []),
     '',

@@ -228,7 +228,7 @@ const missesOfWrites = ({ writes, arrays }: Receipt): Miss[] => {
         'crash',
         atThaw === null
           ? `the writes to ${device} were not counted at the thaw`
-          : `${atThaw - atFreeze} writes reached ${device} while it was frozen${beside}`,
+          : `${atThaw - atFreeze} sectors of ${device} were written while it was frozen${beside}`,
       ),
     );
 };

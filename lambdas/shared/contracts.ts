@@ -369,7 +369,7 @@ export const Receipt = z.object({
       removed: z.boolean(),
     }),
   ),
-  /** Completed writes of each block device that only frozen file systems lie on, after md settled and just before the thaw. */
+  /** Sectors written of each block device that only frozen file systems lie on, after md settled and just before the thaw. */
   writes: z.array(z.object({ device: z.string(), atFreeze: z.number(), atThaw: z.nullable(z.number()) })),
   /** What went wrong on the way, for people. */
   notes: z.array(z.string()),

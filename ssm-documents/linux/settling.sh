@@ -41,14 +41,15 @@ counters_choose() {
   done
 }
 
-# Reads every counter in one pass, without a fork: completed writes are the eighth field of /proc/diskstats.
+# Reads every counter in one pass, without a fork: sectors written are the tenth field of /proc/diskstats. Not the writes that
+# were completed: a flush of the disk's cache is one of these, and an fsync of a file that has nothing to write makes one.
 counters_read() {
-  local name writes k
-  while read -r _ _ name _ _ _ _ writes _; do
+  local name sectors k
+  while read -r _ _ name _ _ _ _ _ _ sectors _; do
     for k in ${WRITE_DEVICE[@]+"${!WRITE_DEVICE[@]}"}; do
       if [ "${WRITE_DEVICE[$k]}" = "$name" ]; then
-        if [ "$1" = freeze ]; then WRITE_FREEZE[k]=$writes; else WRITE_THAW[k]=$writes; fi
+        if [ "$1" = freeze ]; then WRITE_FREEZE[k]=$sectors; else WRITE_THAW[k]=$sectors; fi
       fi
     done
-  done </proc/diskstats
+  done <"$FF_PROC/diskstats"
 }

@@ -154,7 +154,7 @@ const rows: Record<string, Row[]> = {
       'a write that reached a frozen device',
       gradeInput({}, receipt({ writes: [{ device: 'dm-0', atFreeze: 10, atThaw: 12 }] })),
       'crash',
-      /2 writes reached dm-0/,
+      /2 sectors of dm-0 were written/,
     ],
     [
       'a device that was gone at the thaw',

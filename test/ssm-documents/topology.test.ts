@@ -332,3 +332,16 @@ test('an lvm2 without --nohints is asked without it', () => {
   host.oldLvm().group('vg0', 'nvme1n1').volume('vg0', 'data', 'dm-0', ['nvme1n1']).mount('dm-0', '/data');
   assert.equal(at(host.inspect(), '/data').lv, 'vg0/data');
 });
+
+test('what counts as written to a frozen device are sectors, not the flushes of a cache that had nothing to write', () => {
+  using host = withDisks(new FakeHost());
+  const diskstats = (writes: number, sectors: number) =>
+    host.file('proc/diskstats', ` 259 1 nvme1n1 10 0 80 5 ${writes} 0 ${sectors} 7 0 9 12 0 0 0 0 3 1\n`);
+  const counted = () => host.ask('WRITE_DEVICE=(nvme1n1); counters_read freeze; declare -p WRITE_FREEZE');
+  diskstats(100, 4096);
+  const before = counted();
+  diskstats(101, 4096);
+  assert.equal(counted(), before);
+  diskstats(102, 4104);
+  assert.notEqual(counted(), before);
+});
