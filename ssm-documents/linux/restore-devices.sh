@@ -131,7 +131,7 @@ rules_begin() {
   for volume in "${PLAN_VOLUME[@]}"; do
     printf 'SUBSYSTEM=="block", ATTRS{serial}=="%s*", ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}="1", ENV{SYSTEMD_READY}="0"\n' "${volume/-/}"
   done >"$RULES_DIR/59-freezeframe-$RULES.rules"
-  rm -f "$RULES_DIR"/{12,68}-freezeframe-"$RULES".rules
+  rm -f "$RULES_DIR"/{12,60,68}-freezeframe-"$RULES".rules
   udevadm control --reload || true
 }
 
@@ -148,11 +148,11 @@ rules_keep() {
 rules_unkeep() { rm -f "$KEPT_RULES/59-freezeframe-$P_RESTORE.rules"; }
 
 # For a device that is made next, by a udev match: no link leads to its file system, and LVM leaves it alone. Device-mapper's
-# rules make no links where they don't scan: rules 12 come before those of Red Hat and SUSE, rules 59 before those of
+# rules make no links where they don't scan: rules 12 come before those of Red Hat and SUSE, rules 60-f before those of
 # Debian. An array's links give way to the original's; udev before 253 knows no SYMLINK-= and skips that line alone.
 rules_add() {
   local before
-  for before in 12 59; do
+  for before in 12 60; do
     printf 'SUBSYSTEM=="block", ENV{DM_NAME}=="?*", %s, ENV{DM_NOSCAN}="1"\n' "$1" >>"$RULES_DIR/$before-freezeframe-$RULES.rules"
   done
   # shellcheck disable=SC2016 # for udev to put in
@@ -165,7 +165,7 @@ rules_add() {
 # Those of the disks stay until the next boot: taken apart, they would be put together again before they are detached.
 rules_end() {
   udevadm settle --timeout=30 || true
-  rm -f "$RULES_DIR"/{12,68}-freezeframe-"$P_RESTORE".rules
+  rm -f "$RULES_DIR"/{12,60,68}-freezeframe-"$P_RESTORE".rules
   rules_unkeep
   udevadm control --reload || true
 }

@@ -3,7 +3,7 @@
  * and groups really come up is tried in the lab.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { HOST_ERRORS } from '../../lambdas/shared/contracts.ts';
@@ -116,6 +116,22 @@ test('release takes apart what lies on restored volumes, from the top down, and 
     'dmsetup remove --retry vg0_restored1-data',
     '--stop /dev/md99',
   ]);
+});
+
+test('after the release no rule is left for a name of a group or an array, which another may bear by then', () => {
+  using host = twins(new FakeHost());
+  const script = run(
+    host,
+    'prepare',
+    volumes,
+    `restore_main() { rules_begin restore-1; rules_add 'ENV{DM_VG_NAME}=="vg0"'; }`,
+  );
+  assert.equal(script.status, 0, script.stderr);
+  const rules = join(host.directory, 'rules');
+  assert.equal(readdirSync(rules).length, 4);
+  assert.equal(run(host, 'release', volumes).status, 0);
+  assert.deepEqual(readdirSync(rules), ['59-freezeframe-restore-1.rules']);
+  assert.doesNotMatch(readFileSync(join(rules, '59-freezeframe-restore-1.rules'), 'utf8'), /vg0/);
 });
 
 test('release asked again, or with nothing there, changes nothing', () => {
