@@ -42,8 +42,9 @@ set_up_mariadb() {
   local root=$1 files=$2
   install -m 0644 "$files/mariadb.cnf" "$root/etc/mysql/mariadb.conf.d/90-lab.cnf"
   install -d "$root/etc/systemd/system/mariadb.service.d"
-  # debian-start upgrades and checks tables at every start: half a minute under emulation.
-  printf '[Service]\nExecStartPre=\nExecStartPre=/usr/bin/install -m 755 -o mysql -g root -d /run/mysqld\nExecStartPost=\n' \
+  # debian-start upgrades and checks tables at every start: half a minute under emulation. The + is root's right, whether
+  # the package's unit grants it to all that runs before the start or, from 10.11.18, to nothing.
+  printf '[Service]\nExecStartPre=\nExecStartPre=+/usr/bin/install -m 755 -o mysql -g root -d /run/mysqld\nExecStartPost=\n' \
     >"$root/etc/systemd/system/mariadb.service.d/lab.conf"
   find "$root/var/lib/mysql" -mindepth 1 -delete
   chroot "$root" mariadb-install-db --user=mysql --datadir=/var/lib/mysql --skip-test-db --skip-name-resolve \
