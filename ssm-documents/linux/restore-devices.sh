@@ -88,8 +88,19 @@ device_close() {
     first_line "$FF_SYS/class/block/$1/dm/name"
     attempt 60 dmsetup remove --retry "$REPLY"
   elif [[ ${BLOCK_KIND[$1]} == md ]]; then
-    attempt 60 mdadm --stop "/dev/$1"
+    array_stop "$1"
   fi
+}
+
+# Whoever opens an array's node just when it has gone, udev above all, makes the kernel set up an empty one of its name.
+array_stop() {
+  local try
+  attempt 60 mdadm --stop "/dev/$1" || return 1
+  for try in 1 2 3; do
+    udevadm settle --timeout=30 || true
+    if [[ ! -e $FF_SYS/class/block/$1 ]]; then return 0; fi
+    attempt 60 mdadm --stop "/dev/$1" || true
+  done
 }
 
 unmount_all() {

@@ -118,6 +118,27 @@ test('release takes apart what lies on restored volumes, from the top down, and 
   ]);
 });
 
+test('the release leaves no empty array behind, which udev makes by looking for one that has just gone', () => {
+  using host = twins(new FakeHost());
+  host.md('md99', 'raid0', ['nvme3n1', 'nvme4n1']);
+  const looked = join(host.directory, 'looked');
+  const { status, commands, stderr } = run(
+    host,
+    'release',
+    volumes,
+    `udevadm() {
+      if [[ $1 == settle && ! -e "$FF_SYS/class/block/md99" && ! -e ${looked} ]]; then
+        mkdir -p "$FF_SYS/class/block/md99/md"
+        echo clear >"$FF_SYS/class/block/md99/md/array_state"
+        : >${looked}
+      fi
+    }`,
+  );
+  assert.equal(status, 0, stderr);
+  assert.deepEqual(commands, ['--stop /dev/md99', '--stop /dev/md99']);
+  assert.ok(!existsSync(join(host.directory, 'sys/class/block/md99')));
+});
+
 test('after the release no rule is left for a name of a group or an array, which another may bear by then', () => {
   using host = twins(new FakeHost());
   const script = run(
