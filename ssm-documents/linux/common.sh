@@ -51,6 +51,17 @@ hear_from() {
   hear "$2" 0.01 || return 1
 }
 
+# Waits some SECONDS, at most, without a process of its own: who looks out for the holder must not take its processor.
+PAUSE_FD=''
+pause() {
+  local REPLY code=0
+  # A pipe that nobody writes to.
+  if [ -z "$PAUSE_FD" ]; then exec {PAUSE_FD}<> <(:); fi
+  { read -r -t "$1" -u "$PAUSE_FD" || code=$?; } 2>/dev/null
+  # Only above 128 it is time that is up.
+  if [ "$code" -le 128 ]; then sleep "$1"; fi
+}
+
 log() { printf '%s\n' "freezeframe: $*" >&2 || true; }
 
 boot_id() { read -r REPLY <"${FF_PROC:-/proc}/sys/kernel/random/boot_id"; }

@@ -176,7 +176,7 @@ await_answer() {
     if [ ! -d "$ACTIVE" ] && [ ! -e "$FF_RUN/answers/$RUN" ]; then
       fail Internal "the freeze ended without an answer; nothing is frozen. See /run/freezeframe/receipts/$RUN"
     fi
-    sleep 0.02
+    pause 0.02
   done
   { read -r code && read -r json; } <"$FF_RUN/answers/$RUN"
   printf '%s\n' "$json"

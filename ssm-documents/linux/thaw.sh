@@ -4,6 +4,11 @@
 # before anything else, so that a freeze still under way stops and a late one refuses.
 
 thaw_main() {
+  # Whoever holds is told first, and looked after then.
+  if active_is "$P_RUN"; then
+    bury "$P_RUN" || true
+    ask_holder "$P_WHY $P_RUN"
+  fi
   prepare_run_directory
   bury "$P_RUN" || log "no tombstone: /run is full"
   thaw_active "$P_RUN" "$P_WHY"
@@ -28,17 +33,21 @@ thaw_main() {
 
 # Asks the holder; takes its place when it is dead or does not let go in time.
 thaw_active() {
-  local run=$1 why=$2 began next=0 patience
+  local run=$1 why=$2 began next=0 look=0 patience
   now_cs
   began=$REPLY
   while active_is "$run" && [ ! -e "$ACTIVE/done" ]; do
     now_cs
     if [ "$REPLY" -gt $((began + 4500)) ]; then return; fi
     if [ -e "$ACTIVE/holding" ]; then
-      if ! is_locked "$ACTIVE/holder.lock"; then
-        # Its last act may have come just now.
-        if [ ! -e "$ACTIVE/done" ]; then rescue_apart "$run"; fi
-        continue
+      # Looking takes two processes, and with them the processor that a living holder lets go with.
+      if [ "$REPLY" -ge "$look" ]; then
+        look=$((REPLY + 20))
+        if ! is_locked "$ACTIVE/holder.lock"; then
+          # Its last act may have come just now.
+          if [ ! -e "$ACTIVE/done" ]; then rescue_apart "$run"; fi
+          continue
+        fi
       fi
       # One that does not even begin hangs; one that has begun may be slow on a slow host.
       patience=500
@@ -56,7 +65,7 @@ thaw_active() {
       rescue_apart "$run"
       continue
     fi
-    sleep 0.03
+    pause 0.03
   done
 }
 
