@@ -151,7 +151,9 @@ rules_begin() {
 KEPT_RULES=${FF_ETC:-/etc}/udev/rules.d
 
 rules_keep() {
-  if ! { mkdir -p "$KEPT_RULES" && cp "$RULES_DIR/59-freezeframe-$RULES.rules" "$KEPT_RULES/"; } 2>/dev/null; then
+  local name=59-freezeframe-$RULES.rules
+  # On the disk, not only in its cache: a host may be reset at any moment. An old sync takes no names and syncs everything.
+  if ! { mkdir -p "$KEPT_RULES" && cp "$RULES_DIR/$name" "$KEPT_RULES/" && sync "$KEPT_RULES/$name" "$KEPT_RULES"; } 2>/dev/null; then
     log "$KEPT_RULES can't be written to: a boot before this restore is mounted may take its disks for the original's"
   fi
 }

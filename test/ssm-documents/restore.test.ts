@@ -87,7 +87,9 @@ const volumes = RESTORED.map((id) => `volume ${id}`);
 
 test('before the attachment, udev is told to leave exactly the restored volumes alone', () => {
   using host = twins(new FakeHost());
-  const { status, answer, commands, stderr } = run(host, 'prepare', volumes);
+  // What was there when it was put on the disk.
+  const synced = join(host.directory, 'synced');
+  const { status, answer, commands, stderr } = run(host, 'prepare', volumes, `sync() { cat "$1" >${synced}; }`);
   assert.equal(status, 0, stderr);
   RestoreAnswer.parse(answer);
   const rules = readFileSync(join(host.directory, 'rules/59-freezeframe-restore-1.rules'), 'utf8');
@@ -99,6 +101,7 @@ test('before the attachment, udev is told to leave exactly the restored volumes 
   // A boot in the middle finds the same rules, until all is let go of.
   const kept = join(host.directory, 'etc/udev/rules.d/59-freezeframe-restore-1.rules');
   assert.equal(readFileSync(kept, 'utf8'), rules);
+  assert.equal(readFileSync(synced, 'utf8'), rules);
   assert.equal(run(host, 'release', volumes).status, 0);
   assert.ok(!existsSync(kept));
 });
