@@ -294,10 +294,12 @@ places_mount() {
   done
 }
 
+# What was stopped last comes first, but for what starts services by itself: a socket refuses to listen for one that runs.
 units_start() {
-  local i unit
-  for ((i = ${#UNITS[@]} - 1; i >= 0; i--)); do
-    unit=${UNITS[$i]}
+  local unit order=()
+  for unit in ${UNITS[@]+"${UNITS[@]}"}; do if [[ $unit == *.service ]]; then order=("$unit" ${order[@]+"${order[@]}"}); fi; done
+  for unit in ${UNITS[@]+"${UNITS[@]}"}; do if [[ $unit != *.service ]]; then order=("$unit" ${order[@]+"${order[@]}"}); fi; done
+  for unit in ${order[@]+"${order[@]}"}; do
     if systemctl -q is-active "$unit"; then continue; fi
     systemctl reset-failed -- "$unit" 2>/dev/null || true
     if ! attempt 300 systemctl start -- "$unit"; then

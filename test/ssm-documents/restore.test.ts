@@ -235,6 +235,11 @@ const usedBy = (host: FakeHost, cgroup: string, transient = 'no'): string => {
         'show -p TriggeredBy '*) echo TriggeredBy=mariadb.socket ;;
         '-q is-active mariadb.socket') [[ ! -e ${host.directory}/stopped ]] ;;
         '-q is-active '*) return 1 ;;
+        'start -- mariadb.service') note systemctl "$@"; : >${host.directory}/started ;;
+        'start -- mariadb.socket')
+          note systemctl "$@"
+          if [[ -e ${host.directory}/started ]]; then echo 'Socket service mariadb.service already active, refusing.' >&2; return 1; fi
+          ;;
         *) note systemctl "$@"; : >${host.directory}/stopped ;;
       esac
     }`;
@@ -326,10 +331,10 @@ test('a file system that can’t be unmounted is left mounted, and its service i
     'umount /data',
     'umount /data',
     'umount /data',
-    'systemctl reset-failed -- mariadb.service',
-    'systemctl start -- mariadb.service',
     'systemctl reset-failed -- mariadb.socket',
     'systemctl start -- mariadb.socket',
+    'systemctl reset-failed -- mariadb.service',
+    'systemctl start -- mariadb.service',
   ]);
 });
 
