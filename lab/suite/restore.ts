@@ -105,7 +105,7 @@ async function beside(
 }
 
 /** Within the three minutes that an attachment may take, and longer than a guest boots. */
-const BOOT_MS = 150_000;
+const BOOT_MS = 170_000;
 
 /** The host is reset while the volumes are attached and nothing on them has a name of its own yet: its boot takes them for nothing. */
 async function restarted(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
