@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, it } from 'node:test';
-import { CLI } from '../../build.ts';
-import { type Deployment, deploy } from '../../lab/aws/deploy.ts';
-import { World } from '../../lab/aws/world.ts';
-import { USER_TAGS } from '../../lambdas/shared/names.ts';
-import { healthOf } from '../support/health.ts';
-import { MemoryStore } from '../support/memory-store.ts';
-import { stackOfTests } from '../support/model-account.ts';
-import { ModelHost } from '../support/model-host.ts';
-import { OPERATOR } from '../support/operator.ts';
+import { CLI } from '../../../build.ts';
+import { type Deployment, deploy } from '../../../lab/aws/deploy.ts';
+import { World } from '../../../lab/aws/world.ts';
+import { USER_TAGS } from '../../../lambdas/shared/names.ts';
+import { healthOf } from '../../support/health.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { stackOfTests } from '../../support/model-account.ts';
+import { ModelHost } from '../../support/model-host.ts';
+import { OPERATOR } from '../../support/operator.ts';
 
 const INSTANCE = 'i-0123456789abcdef0';
 const VOLUMES = ['vol-0000000000000000a', 'vol-0000000000000000b', 'vol-0000000000000000c'] as const;

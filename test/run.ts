@@ -1,0 +1,23 @@
+/**
+ * Runs every test: npm test. A process a file, but for the folders whose tests load the same for seconds (the CDK, the
+ * bundles, the emulated AWS): those share one, of together/.
+ */
+import { globSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+/** The longest first, so that none of them runs alone at the end. */
+const TOGETHER = ['workflow', 'cli', 'lib', 'lambdas'];
+
+const cwd = import.meta.dirname;
+const others = globSync('**/*.test.ts', { cwd })
+  .filter((file) => !TOGETHER.includes(dirname(file)))
+  .sort();
+const files = [...TOGETHER.map((folder) => `together/${folder}.ts`), ...others].map((file) => join(cwd, file));
+run({ files, concurrency: 4 })
+  .on('test:fail', ({ todo }) => {
+    if (todo === undefined || todo === false) process.exitCode = 1;
+  })
+  .compose(spec)
+  .pipe(process.stdout);
