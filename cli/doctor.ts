@@ -19,7 +19,7 @@ import { UNFINISHED_MS } from '../lambdas/shared/retention.ts';
 import { type Agent, agents, pinDocument } from '../lambdas/shared/ssm.ts';
 import { catalogueOf, everySnapshot } from './catalogue.ts';
 import type { Command } from './command.ts';
-import { policiesIn, retentionIn, schedulesIn } from './deployment.ts';
+import { hookDocumentsIn, policiesIn, retentionIn, schedulesIn } from './deployment.ts';
 import type { Desk } from './desk.ts';
 import { EXIT, failureOf, NotDeployedError } from './failures.ts';
 import { policiesOfProfile, ringingAlarms, scheduleState } from './health.ts';
@@ -104,21 +104,25 @@ const workflows: Check = async (desk) => {
 };
 
 const documents: Check = async (desk) => {
+  const hooks = hookDocumentsIn(await desk.definition(BACKUP));
   const pin = pinDocument(desk.ssm);
-  const names = [...Object.values(DOCUMENTS), INSPECT_WINDOWS];
   const seen = await Promise.all(
-    names.map(async (name) => {
+    [...Object.values(DOCUMENTS), INSPECT_WINDOWS, ...hooks].map(async (name) => {
       try {
         return `${name.replace('Freezeframe-', '')} ${(await pin(name)).version}`;
       } catch (error) {
-        if ((error as Error).name !== 'DocumentMissingError') throw error;
-        return error as Error;
+        const { name: code, message } = error as Error;
+        if (code !== 'DocumentMissingError') throw error;
+        if (!hooks.includes(name)) return bad(message, 'npx cdk deploy puts it back');
+        return bad(
+          `the SSM document ${name}, a hook of the plan, is not there in this Region`,
+          'make it, or take it out of hookDocuments and deploy again',
+        );
       }
     }),
   );
-  const missing = seen.filter((each) => each instanceof Error);
-  if (missing.length > 0) return missing.map(({ message }) => bad(message, 'npx cdk deploy puts it back'));
-  return [good(`default versions: ${seen.join(', ')}`)];
+  const missing = seen.filter((each) => typeof each === 'object');
+  return missing.length > 0 ? missing : [good(`default versions: ${seen.join(', ')}`)];
 };
 
 /** That the deployed policies can be read at all shows that workflow and command line are of one version. */

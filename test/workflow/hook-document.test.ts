@@ -1,6 +1,7 @@
 /** A document of the user's own, named by the tag: what becomes of it on the way to the host. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
+import type { Finding } from '../../cli/doctor.ts';
 import type { CommandDocument } from '../../lab/aws/ssm-documents.ts';
 import { DOCUMENTS, STATES, USER_TAGS } from '../../lambdas/shared/names.ts';
 import { hookDocument } from '../lambdas/builders.ts';
@@ -107,6 +108,15 @@ describe('a document that the tag names', () => {
     const { out } = await freezeframe(account, `plan ${server.id}`);
     assert.match(out, /1\. quiet hooks document:Shop-Quiet/);
     assert.deepEqual(sent(server, DOCUMENTS.freeze), []);
+  });
+
+  it('is missed by doctor where the plan lists one that nobody has made', async () => {
+    const { json } = await freezeframe(account, 'doctor --json');
+    const findings = (json.findings as Finding[]).filter(({ check }) => check === 'documents');
+    assert.deepEqual(
+      findings.map(({ level, what }) => [level, what]),
+      [['bad', 'the SSM document Not-There, a hook of the plan, is not there in this Region']],
+    );
   });
 });
 
