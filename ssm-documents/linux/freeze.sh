@@ -75,21 +75,29 @@ preflight() {
   apps_detect auto
   topology_hash
   if [ "$TOPOLOGY_HASH" != "$P_TOPOLOGY" ]; then
+    # A server that does not answer just now could not be described as it was.
+    apps_keep "$P_APPS"
+    apps_ready
     fail TopologyChanged "disks, mounts, applications or the hook document have changed since the host was inspected; start the run again"
   fi
   mode_possible "$MODE" || fail ModeNotPossible "$REPLY"
 
   apps_keep "$P_APPS"
+  apps_ready
   local i found=','
-  for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do
-    found+="${APP_DRIVER[$i]},"
-    if [ "${APP_READY[$i]}" != 1 ]; then fail ApplicationRefused "${APP_NAME[$i]}: ${APP_PROBLEM[$i]}"; fi
-  done
+  for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do found+="${APP_DRIVER[$i]},"; done
   if [ "$P_APPS" != none ]; then
     for i in ${P_APPS//,/ }; do
       if [[ $found != *",$i,"* ]]; then fail TopologyChanged "$i no longer runs; start the run again"; fi
     done
   fi
+}
+
+apps_ready() {
+  local i
+  for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do
+    if [ "${APP_READY[$i]}" != 1 ]; then fail ApplicationRefused "${APP_NAME[$i]}: ${APP_PROBLEM[$i]}"; fi
+  done
 }
 
 # From here on the host thaws itself when the lease is over. The directory comes to be whole or not at all: whoever finds

@@ -271,6 +271,12 @@ export class MariaDb {
     return spawn('mariadb', [...this.#client, 'shop', '-e', statement], { stdio: 'ignore' });
   }
 
+  /** It answers nothing until it is woken, though its socket takes connections. */
+  hang(): Disposable {
+    this.#server?.kill('SIGSTOP');
+    return { [Symbol.dispose]: () => void this.#server?.kill('SIGCONT') };
+  }
+
   kill(): void {
     this.#server?.kill('SIGKILL');
   }

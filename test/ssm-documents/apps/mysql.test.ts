@@ -113,6 +113,16 @@ describe('MariaDB', () => {
     assert.equal((await host.thaw(`r${run}`)).apps[0]?.held, true);
   });
 
+  it('is refused by name when it does not answer, and not taken for a host that has changed', async () => {
+    host.extra = 'topology_hash() { whole_topology_hash; }';
+    const { topologyHash } = await host.topology();
+    using _ = server.hang();
+    const { code, message } = await host.freeze(`r${++run}`, 'mysql', { topology: topologyHash });
+    host.extra = '';
+    assert.equal(code, 'ApplicationRefused', message);
+    assert.match(message, /^mariadbd: .*(no answer within|Lost connection)/);
+  });
+
   it('is not called held when the server died', async () => {
     assert.deepEqual(await host.freeze(`r${++run}`, 'mysql'), OK);
     writer.stop();
