@@ -31,7 +31,7 @@ function assertRed(run: Execution, state: string, error: string, says: RegExp): 
 }
 
 // Runs spend their time waiting, so many go on side by side, each on a server of its own.
-describe('Backup', { concurrency: 5, timeout: 60_000 }, () => {
+describe('Backup', { concurrency: 5, timeout: 180_000 }, () => {
   describe('a backup that goes well', { concurrency: 2 }, () => {
     const MODES = [
       { mode: 'lvm-snapshot', policy: 'nightly', grade: 'application' },
