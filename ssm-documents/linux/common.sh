@@ -73,6 +73,8 @@ close_descriptors() {
     fd=${fd##*/}
     if [ "$fd" -gt 2 ] && [ "$fd" != 255 ]; then eval "exec $fd>&-"; fi
   done
+  # Its number may soon be another's, whose words a pause would swallow.
+  PAUSE_FD=''
 }
 
 # Runs a command in place of this shell, a background one. Its standard streams are the caller's to redirect.

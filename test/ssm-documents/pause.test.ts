@@ -32,3 +32,16 @@ test('a pause takes its time where its descriptor was closed or given to another
   const other = play('pause 0.1; eval "exec $PAUSE_FD</dev/null"; pause 0.3');
   assert.ok(other.ms >= 390, `${other.ms} ms`);
 });
+
+test('a pause in a child that closed its descriptors leaves what was opened since alone', () => {
+  play(`pause 0.01
+    (
+      close_descriptors
+      exec {fd}<> <(:)
+      [ "$fd" = 10 ]
+      echo words >&"$fd"
+      pause 0.1
+      read -r -t 0.1 -u "$fd"
+      [ "$REPLY" = words ]
+    )`);
+});
