@@ -22,13 +22,15 @@ export function authorizeBySynthesisedPolicies(
     // Somebody beside the stack: the test itself.
     if (!role) return true;
     const policies = role.policies.map(({ name, document }) => ({ name, policy: document }));
-    const named = JSON.stringify([policies, role.trust]).toLowerCase();
+    const named = wordsOf.get(role) ?? JSON.stringify(policies).toLowerCase();
+    wordsOf.set(role, named);
     for (const asked of asks(world.inAccount(call.account).inRegion(call.region), call)) {
       // No policy names an instance, a volume, a snapshot or a run, and what a key is that no policy names decides nothing:
       // one answer holds for all that differ in nothing else.
       const trust = trustOf(asked, roles);
+      const decides = named + JSON.stringify(trust ?? '').toLowerCase();
       const context = Object.entries(asked.context).map(([key, value]) =>
-        named.includes(key.toLowerCase()) ? [key, value] : [key],
+        decides.includes(key.toLowerCase()) ? [key, value] : [key],
       );
       const question = JSON.stringify([call.principal, { ...asked, context }, trust]).replace(
         /\b(i|vol|snap|ami)-[0-9a-f]{17}(-\d+)?\b/g,
@@ -59,6 +61,9 @@ export async function judgedAccount(options: AccountOptions = {}, ...others: Sta
 
 /** By role: a stack's roles are the same in every world that it is deployed to. */
 const answers = new WeakMap<Stack['roles'][number], Map<string, Promise<boolean>>>();
+
+/** By role: what its policies say, to look keys up in. */
+const wordsOf = new WeakMap<Stack['roles'][number], string>();
 
 interface Asked {
   readonly action: string;
