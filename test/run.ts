@@ -3,18 +3,18 @@
  * bundles, the emulated AWS): those share one, of together/.
  */
 import { globSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 
-/** The longest first, so that none of them runs alone at the end. */
-const TOGETHER = ['workflow', 'cli', 'lib', 'lambdas'];
-
 const cwd = import.meta.dirname;
+const together = globSync('together/*.ts', { cwd });
+const folders = together.map((file) => basename(file, '.ts'));
 const others = globSync('**/*.test.ts', { cwd })
-  .filter((file) => !TOGETHER.includes(dirname(file)))
+  .filter((file) => !folders.includes(dirname(file)))
   .sort();
-const files = [...TOGETHER.map((folder) => `together/${folder}.ts`), ...others].map((file) => join(cwd, file));
+// Those that take longest first, so that none of them runs alone at the end.
+const files = [...together, ...others].map((file) => join(cwd, file));
 run({ files, concurrency: 4 })
   .on('test:fail', ({ todo }) => {
     if (todo === undefined || todo === false) process.exitCode = 1;
