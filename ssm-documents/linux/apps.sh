@@ -58,7 +58,8 @@ app_lies_on() {
 # The same for a DIRECTORY and all that is mounted below it.
 app_lies_below() {
   local k directory
-  directory=$(readlink -m -- "$2")
+  real_path "$2"
+  directory=$REPLY
   app_lies_on "$1" "$directory"
   for ((k = 0; k < ${#MOUNT_POINT[@]}; k++)); do
     if [[ ${MOUNT_POINT[$k]} == "${directory%/}"/* ]]; then app_lies_on "$1" "${MOUNT_POINT[$k]}"; fi

@@ -76,6 +76,23 @@ mount_is_hidden() {
   done
 }
 
+# Sets REPLY to PATH without links. Only one that has some costs a process, which a busy host starts slowly.
+real_path() {
+  if may_lead_elsewhere "$1"; then REPLY=$(readlink -m -- "$1"); else REPLY=$1; fi
+}
+may_lead_elsewhere() {
+  local at=$1
+  case $1/ in
+    //) return 1 ;;
+    [!/]* | *//* | */./* | */../*) return 0 ;;
+  esac
+  while [[ $at ]]; do
+    if [ -L "$at" ]; then return 0; fi
+    at=${at%/*}
+  done
+  return 1
+}
+
 # Sets REPLY to the index of the mount that a real path lies on.
 mount_index_of() {
   local path=$1
@@ -87,7 +104,8 @@ mount_index_of() {
 # device, to its own mount point.
 mount_of() {
   local i
-  mount_index_of "$(readlink -m -- "$1")"
+  real_path "$1"
+  mount_index_of "$REPLY"
   i=$REPLY
   if [[ -z $i ]]; then
     REPLY=/

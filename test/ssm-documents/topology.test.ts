@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { InspectAnswer } from '../../lambdas/shared/contracts.ts';
 import { FakeHost } from './fake-host.ts';
@@ -205,6 +208,22 @@ test('a file system under another mount can’t be reached by its path and is no
   const hidden = answer.filesystems.filter((fs) => !fs.freezable).map((fs) => fs.device);
   assert.deepEqual(hidden.sort(), ['nvme1n1', 'nvme3n1', 'vda']);
   assert.equal(host.ask('mount_of /srv/deep/x; echo "$REPLY"'), '/srv');
+});
+
+test('a path is real as readlink has it, and one without links starts no process', () => {
+  using host = withDisks(new FakeHost());
+  const at = host.directory;
+  mkdirSync(join(at, 'place/deep'), { recursive: true });
+  symlinkSync('place', join(at, 'link'));
+  symlinkSync('../missing', join(at, 'place/dangling'));
+  const straight = ['/', `${at}/place/deep`, `${at}/place/gone/further`, `${at}/place/with blank`];
+  const crooked = [`${at}/link/deep`, `${at}/place/dangling`, `${at}/place/`, `${at}//place`, `${at}/link/../place`];
+  const real = (paths: string[]) =>
+    host.ask(`readlink() { echo -n 'by a process: '; command readlink "$@"; }
+      for path in ${paths.map((path) => `'${path}'`).join(' ')}; do real_path "$path"; echo "$REPLY"; done`);
+  const expected = (paths: string[]) => execFileSync('readlink', ['-m', '--', ...paths], { encoding: 'utf8' }).trim();
+  assert.equal(real(straight), expected(straight));
+  assert.equal(real(crooked).replaceAll('by a process: ', ''), expected(crooked));
 });
 
 test('mounts that stood before the root was moved into place are not hidden by it', () => {
