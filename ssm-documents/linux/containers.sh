@@ -22,11 +22,10 @@ app_contained() {
 # Told by its own numbering of processes; one that shares the host's has at least a root directory of its own.
 # One that ends while it is looked at is in none: it would be an application that is gone when the freeze looks again.
 in_container() {
-  local proc=${FF_PROC:-/proc} numbering
-  numbering=$(readlink "$proc/$1/ns/pid" 2>/dev/null) || return 1
-  [ "$numbering" != "$(readlink "$proc/self/ns/pid" 2>/dev/null)" ] ||
-    { ! [ "$proc/$1/root/." -ef "$proc/self/root/." ] && [ -e "$proc/$1/root/." ]; }
+  local proc=${FF_PROC:-/proc}
+  is_another "$proc/$1/ns/pid" "$proc/self/ns/pid" || is_another "$proc/$1/root/." "$proc/self/root/."
 }
+is_another() { ! [ "$1" -ef "$2" ] && [ -e "$1" ]; }
 
 # Sets REPLY to this host's path of a PATH that process PID sees; fails when there is none.
 host_path() {

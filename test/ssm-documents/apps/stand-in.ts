@@ -5,7 +5,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -17,7 +16,6 @@ import { withFunctions } from '../fake-host.ts';
 
 const PROGRAM = fileURLToPath(new URL('stand-in.sh', import.meta.url));
 const PID = '4321';
-const NAMESPACE = readlinkSync('/proc/self/ns/pid');
 
 /** An engine as its driver meets it: a process in /proc, a client on the PATH, a secret in /etc/freezeframe. */
 export interface Engine {
@@ -167,7 +165,7 @@ export class StandIn {
     this.file(`${at}/cmdline`, nul(cmdline.split(' ')));
     this.file(`${at}/environ`, nul(Object.entries(environ).map(([name, value]) => `${name}=${value}`)));
     this.file(`${at}/status`, 'Name:\tx\nPPid:\t1\n');
-    symlinkSync(NAMESPACE, this.#made(`${at}/ns/pid`));
+    symlinkSync('/proc/self/ns/pid', this.#made(`${at}/ns/pid`));
     symlinkSync('socket:[777]', this.#made(`${at}/fd/3`));
     const hex = (port ?? 0).toString(16).toUpperCase().padStart(4, '0');
     const rows = port
