@@ -87,7 +87,7 @@ spawn() {
 protect_from_oom() { echo -1000 >/proc/self/oom_score_adj 2>/dev/null || true; }
 
 # Whether somebody holds the lock file: its holder is alive, even if stopped. Needs no pid that could be another's by now.
-is_locked() { [ -e "$1" ] && ! flock -n "$1" true; }
+is_locked() { { { ! flock -n 3; } 3<"$1"; } 2>/dev/null; }
 
 prepare_run_directory() {
   if [ "$(id -u)" != 0 ]; then fail HostUnfit "must run as root; the SSM agent's Run Command does"; fi
