@@ -96,7 +96,7 @@ client_end() {
   if [ -z "${CLIENT_PID[$s]:-}" ]; then return 0; fi
   client_tell "$s" "$2" || true
   while kill -0 "${CLIENT_PID[$s]}" 2>/dev/null && [ "$tries" -lt 20 ]; do
-    sleep 0.02
+    pause 0.02
     tries=$((tries + 1))
   done
   kill -9 "${CLIENT_PID[$s]}" 2>/dev/null || true

@@ -124,7 +124,7 @@ arm() {
       clear_active
       fail HostUnfit "the watchdog did not start; nothing was frozen. See systemctl status freezeframe-watchdog"
     fi
-    sleep 0.05
+    pause 0.05
   done
   start_role holder
 }

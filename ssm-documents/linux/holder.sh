@@ -138,7 +138,7 @@ await_stuck() {
   local pid tries=0
   for pid in ${STUCK[@]+"${STUCK[@]}"}; do
     while kill -0 "$pid" 2>/dev/null && [ "$tries" -lt 6000 ]; do
-      sleep 0.1
+      pause 0.1
       tries=$((tries + 1))
     done
   done

@@ -16,7 +16,7 @@ arrays_settle() {
         now_cs
         case $state in clean | readonly | read-auto) break ;; esac
         if [ "$REPLY" -ge "$deadline" ]; then break; fi
-        sleep 0.02
+        pause 0.02
       done
       ARRAY_NAME+=("$j")
       case $state in

@@ -37,7 +37,7 @@ await_holder() {
   # A holder that has not come by then freezes nothing any more. On a busy host systemd has taken 10 s to start one.
   now_cs
   while [ ! -e "$ACTIVE/holding" ] && [ "$REPLY" -lt "$WITHIN_AT" ] && [ "$UNTIL" != 0 ]; do
-    sleep 0.1 7>&-
+    pause 0.1
     now_cs
   done
   while :; do
@@ -67,7 +67,7 @@ rescue_main() {
   if [ -r "$ACTIVE/holder.pid" ]; then read -r pid <"$ACTIVE/holder.pid" || pid=''; fi
   while [ -n "$pid" ] && is_locked "$ACTIVE/holder.lock" && [ "$tries" -lt 50 ]; do
     kill -9 "$pid" 2>/dev/null || true
-    sleep 0.02
+    pause 0.02
     tries=$((tries + 1))
   done
   if [ ! -e "$ACTIVE/done" ] && [ -e "$ACTIVE/journal" ]; then
@@ -78,7 +78,7 @@ rescue_main() {
     # Keepers let go by themselves when the holder is gone; a second is enough for those that can.
     for tries in 1 2 3 4 5; do
       if ! children >/dev/null; then break; fi
-      sleep 0.2
+      pause 0.2
     done
     kill_children || true
     undo_all || true
@@ -89,7 +89,7 @@ rescue_main() {
     { printf '%s\n' "$REPLY" >"$FF_RUN/receipts/.$RUN" && mv -f "$FF_RUN/receipts/.$RUN" "$FF_RUN/receipts/$RUN"; } || true
     # A freeze that still hangs in the kernel may come true later; and nothing is cleared away under a living holder.
     while kill_children || is_locked "$ACTIVE/holder.lock"; do
-      sleep 0.2
+      pause 0.2
       undo_all || true
     done
   fi

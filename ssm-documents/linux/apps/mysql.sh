@@ -109,7 +109,7 @@ mysql_freeze() {
       app_keeps_waiting "$i" "did not grant its lock in time; in its way: $REPLY. End it, or back up when it is done"
       return
     fi
-    sleep 0.3
+    pause 0.3
   done
   mysql_position "$i"
 }

@@ -171,7 +171,7 @@ redis_settle() {
       note "${APP_NAME[$i]} rewrites a file and was not waited for any longer; a restore finds the one before it"
       return 0
     fi
-    sleep 0.2
+    pause 0.2
   done
   app_refuses "$i" ": $REPLY"
 }
@@ -183,7 +183,7 @@ redis_hold_back() {
   while [ "$tries" -lt 100 ]; do
     if redis_is_held_back "$i"; then return 0; fi
     tries=$((tries + 1))
-    sleep 0.02
+    pause 0.02
   done
   redis_say "$probe" 1 PING || true
   app_refuses "$i" " says that it paused, but does not hold back a write: $REPLY"
@@ -202,7 +202,7 @@ redis_dump() {
     return
   fi
   while :; do
-    sleep 0.05
+    pause 0.05
     redis_info "$i" rdb_bgsave_in_progress || break
     if [ "$REPLY" = 0 ]; then
       if redis_info "$i" rdb_last_bgsave_status && [ "$REPLY" = ok ]; then return 0; fi
@@ -244,7 +244,7 @@ redis_flushed() {
       app_keeps_waiting "$i" "did not write its append-only file in time; its disk is too busy"
       return
     fi
-    sleep 0.02
+    pause 0.02
   done
 }
 
