@@ -6,11 +6,14 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
 import type { Node } from '@vscode/tree-sitter-wasm';
 import { HOST_ERRORS, WindowsAnswer } from '../../lambdas/shared/contracts.ts';
 import { readInspectWindows, renderInspectWindows } from '../../lib/windows-document.ts';
 import { windowsAnswer } from '../support/model-windows.ts';
 
+// To compile the grammar well takes ten times as long as to run it once.
+for (const flag of ['--no-wasm-tier-up', '--no-wasm-dynamic-tiering']) setFlagsFromString(flag);
 const require = createRequire(import.meta.url);
 const { Parser, Language } = require('@vscode/tree-sitter-wasm') as typeof import('@vscode/tree-sitter-wasm');
 const wasm = dirname(require.resolve('@vscode/tree-sitter-wasm'));
