@@ -15,6 +15,7 @@ import { engines, matrix } from './suite/matrix.ts';
 import { Report } from './suite/report.ts';
 import { restore } from './suite/restore.ts';
 import { ring3 } from './suite/ring3.ts';
+import { servers } from './suite/servers.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,7 +28,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const PARTS = { matrix, engines, restore, drill, 'bad-luck': badLuck, ring3 };
+const PARTS = { servers, matrix, engines, restore, drill, 'bad-luck': badLuck, ring3 };
 type Part = keyof typeof PARTS;
 const isPart = (name: string): name is Part => name in PARTS;
 const unknown = positionals.filter((name) => !isPart(name));

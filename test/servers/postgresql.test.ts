@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DriverHost } from './driver-host.ts';
+import { DriverHost } from '../ssm-documents/apps/driver-host.ts';
 import { PostgreSql, type Writer } from './engines.ts';
 
 describe('PostgreSQL', () => {

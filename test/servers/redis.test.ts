@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DriverHost } from './driver-host.ts';
+import { DriverHost } from '../ssm-documents/apps/driver-host.ts';
 import { Redis, type Writer } from './engines.ts';
 
 describe('Redis with an append-only file', () => {

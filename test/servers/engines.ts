@@ -4,7 +4,7 @@ import { chownSync, cpSync, existsSync, globSync, mkdirSync, readdirSync, readFi
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { install, mayInstall } from '../../../lab/apt.ts';
+import { install, mayInstall } from '../../lab/apt.ts';
 
 /** A program of these packages, by what finds it. */
 export const installed = (packages: string[], program: () => string | undefined): string => {

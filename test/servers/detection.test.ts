@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DriverHost } from './driver-host.ts';
+import { DriverHost } from '../ssm-documents/apps/driver-host.ts';
 import { PostgreSql, Redis } from './engines.ts';
 
 describe('detection', () => {

@@ -16,8 +16,8 @@ import {
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MariaDb, PostgreSql, Redis } from '../apps/engines.ts';
-import { type App, type Check, VerifyHost, type VerifyOptions } from './verify-host.ts';
+import { type App, type Check, VerifyHost, type VerifyOptions } from '../ssm-documents/verify/verify-host.ts';
+import { MariaDb, PostgreSql, Redis } from './engines.ts';
 
 /** Overwrites pages in the middle of a file, as a disk that lost its writes would leave it. */
 function spoil(file: string, from: number, bytes = 4096): void {
