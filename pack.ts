@@ -21,10 +21,8 @@ const COPIED = [
 /** Makes `package/` of what has been built; answers the path of the tarball. */
 export function pack(): string {
   rmSync(PACKAGE, { recursive: true, force: true });
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.package.json'], {
-    cwd: ROOT,
-    stdio: 'inherit',
-  });
+  const tsc = [join(ROOT, 'node_modules/typescript/bin/tsc'), '--singleThreaded', '-p', 'tsconfig.package.json'];
+  execFileSync(process.execPath, tsc, { cwd: ROOT, stdio: 'inherit' });
   for (const name of COPIED) cpSync(join(ROOT, name), join(PACKAGE, name), { recursive: true });
   writeFileSync(join(PACKAGE, 'package.json'), `${JSON.stringify(manifest(), null, 2)}\n`);
   const packed = execFileSync('npm', ['pack', '--json'], { cwd: PACKAGE, encoding: 'utf8' });

@@ -80,7 +80,7 @@ describe('the package', () => {
     const wrong = readFileSync(join(folder, 'app.ts'), 'utf8').replace('plan: parsePlan', 'pln: parsePlan');
     writeFileSync(join(folder, 'wrong.ts'), wrong);
     const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
-    const words = '--noEmit --strict --skipLibCheck --module nodenext --target es2024 --types node';
+    const words = '--singleThreaded --noEmit --strict --skipLibCheck --module nodenext --target es2024 --types node';
     assert.throws(
       () => node(tsc, ...words.split(' '), 'app.ts', 'wrong.ts'),
       ({ stdout }: { stdout: string }) =>

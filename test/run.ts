@@ -16,7 +16,7 @@ const others = globSync('**/*.test.ts', { cwd })
   .sort();
 // Those that take longest first, so that none of them runs alone at the end.
 const files = [...together, ...others].map((file) => join(cwd, file));
-run({ files, concurrency: 4 })
+run({ files, concurrency: 3 })
   .on('test:fail', ({ todo }) => {
     if (todo === undefined || todo === false) process.exitCode = 1;
   })
