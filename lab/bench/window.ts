@@ -64,7 +64,7 @@ export const frozenWindow: Part = {
     return `
 ${measuredOn(results)} The guest runs the same loop of bash ${(results.loopMs.guest / results.loopMs.host).toFixed(0)} times as long
 as this machine does. Injected: ${hopMs} ms each hop of Run Command, ${createSnapshotsMs} ms CreateSnapshots.
-${stallOf('fs-freeze').times} rounds of each way in one run, on one host: RAID0 of four disks, LVM, XFS, MariaDB under load.
+Rounds of each way in one run, on one host: ${stallOf('fs-freeze').times}. It has RAID0 of four disks, LVM, XFS, MariaDB under load.
 
 The stall is the longest time between two acknowledged transactions, less the longest one of the ten seconds before.
 
