@@ -91,7 +91,7 @@ array_place() {
   array_of "$uuid"
   name=$REPLY
   if [[ $noted && $name != "$noted" ]]; then
-    if [[ $name ]]; then attempt 60 mdadm --stop "/dev/$name" || true; fi
+    if [[ $name ]]; then array_stop "$name" || true; fi
     attempt 120 mdadm --assemble --config=none "/dev/$noted" --homehost=any "${members[@]}" || true
     array_of "$uuid"
     name=$REPLY
