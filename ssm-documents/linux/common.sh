@@ -87,7 +87,8 @@ spawn() {
 protect_from_oom() { echo -1000 >/proc/self/oom_score_adj 2>/dev/null || true; }
 
 # Whether somebody holds the lock file: its holder is alive, even if stopped. Needs no pid that could be another's by now.
-is_locked() { { { ! flock -n 3; } 3<"$1"; } 2>/dev/null; }
+# One that can't be opened or asked is held: nothing may be cleared away under a living holder.
+is_locked() { [ -e "$1" ] && ! flock -n 3 3<"$1"; }
 
 prepare_run_directory() {
   if [ "$(id -u)" != 0 ]; then fail HostUnfit "must run as root; the SSM agent's Run Command does"; fi
