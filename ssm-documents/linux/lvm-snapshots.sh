@@ -60,7 +60,7 @@ lvm_remove() {
       done
       return 0
     fi
-    sleep 0.$((try * 3))
+    pause 0.$((try * 3))
   done
   note "LVM snapshot $1 can't be removed; remove it with: lvremove $1"
   return 1

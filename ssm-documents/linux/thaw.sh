@@ -76,7 +76,7 @@ ask_holder() {
 }
 
 # In a process of its own, from the script that froze, with that freeze's own knowledge.
-rescue_apart() { bash "$ACTIVE/script" rescue "$1" >/dev/null 2>&1 </dev/null || sleep 0.2; }
+rescue_apart() { bash "$ACTIVE/script" rescue "$1" >/dev/null 2>&1 </dev/null || pause 0.2; }
 
 # For a person at the host: bash /run/freezeframe/thaw.
 by_hand_main() {
