@@ -22,22 +22,16 @@ describe('MariaDB', () => {
     host.dispose();
   });
 
-  const only = async () => {
-    const apps = await host.inspect();
-    assert.equal(apps.length, 1, JSON.stringify(apps));
-    return apps[0] as (typeof apps)[number];
-  };
-
   it('is not ready, and the reason names what to do, when the client is missing', async () => {
     host.extra = `command() { case $2 in mariadb | mysql) return 1 ;; *) builtin command "$@" ;; esac; }`;
-    const { ready, problem } = await only();
+    const { ready, problem } = await host.only();
     host.extra = '';
     assert.equal(ready, false);
     assert.match(problem, /mysql or mariadb\) is not installed/);
   });
 
   it('is ready, with its data directory, and its lock stops every write', async () => {
-    const app = await only();
+    const app = await host.only();
     assert.match(app.name, /^MariaDB 1\d\.\d+\.\d+$/);
     assert.deepEqual([app.ready, app.provable, app.stopsWrites], [true, true, true], app.problem);
     assert.equal(app.dataDir, server.directory);
@@ -98,14 +92,14 @@ describe('MariaDB', () => {
     server.sql(
       "GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO helper; ALTER USER root@localhost IDENTIFIED BY 'other'",
     );
-    assert.match((await only()).problem, /can't log in: ERROR 1045.*\/etc\/freezeframe\/mysql\.cnf/);
+    assert.match((await host.only()).problem, /can't log in: ERROR 1045.*\/etc\/freezeframe\/mysql\.cnf/);
     const login = (user: string, password: string) => `[client]\nuser = ${user}\npassword = "${password}"\n`;
     host.file('etc/freezeframe/mysql.cnf', login('helper', 'open sesame'), 0o644);
-    assert.match((await only()).problem, /must belong to root with mode 0600/);
+    assert.match((await host.only()).problem, /must belong to root with mode 0600/);
     host.file('etc/freezeframe/mysql.cnf', login('lesser', 'sesame'));
-    assert.match((await only()).problem, /lacks the right RELOAD/);
+    assert.match((await host.only()).problem, /lacks the right RELOAD/);
     host.file('etc/freezeframe/mysql.cnf', login('helper', 'open sesame'));
-    assert.equal((await only()).problem, '');
+    assert.equal((await host.only()).problem, '');
     assert.deepEqual(await host.freeze(`r${++run}`, 'mysql'), OK);
     assert.deepEqual(host.secrets('open sesame', 0), [], 'nobody but the server knows it');
     assert.equal((await host.thaw(`r${run}`)).apps[0]?.held, true);

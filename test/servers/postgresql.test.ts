@@ -22,15 +22,9 @@ describe('PostgreSQL', () => {
     host.dispose();
   });
 
-  const only = async () => {
-    const apps = await host.inspect();
-    assert.equal(apps.length, 1, JSON.stringify(apps));
-    return apps[0] as (typeof apps)[number];
-  };
-
   it('is not ready, and the reason names what to do, when the client is missing', async () => {
     host.extra = `postgresql_client() { REPLY='the client (psql) is not installed'; return 1; }`;
-    const app = await only();
+    const app = await host.only();
     host.extra = '';
     assert.equal(app.ready, false);
     assert.match(app.problem, /psql\) is not installed/);
@@ -44,16 +38,16 @@ describe('PostgreSQL', () => {
     writeFileSync(`${directory}/data/pg_hba.conf`, 'local all helper scram-sha-256\nlocal all all reject\n');
     process.kill(server.pid, 'SIGHUP');
     await sleep(300);
-    const refused = await only();
+    const refused = await host.only();
     assert.equal(refused.ready, false);
     assert.match(refused.problem, /can't log in: .*reject.*\/etc\/freezeframe\/pgpass/);
 
     host.file('etc/freezeframe/pgpass', `*:${server.port}:*:helper:opensesame\n`, 0o644);
-    assert.match((await only()).problem, /must belong to root with mode 0600/);
+    assert.match((await host.only()).problem, /must belong to root with mode 0600/);
     host.file('etc/freezeframe/pgpass', `*:${server.port}:*:helper:wrong\n`);
-    assert.match((await only()).problem, /password authentication failed/);
+    assert.match((await host.only()).problem, /password authentication failed/);
     host.file('etc/freezeframe/pgpass', `*:${server.port}:*:helper:opensesame\n`);
-    assert.equal((await only()).ready, true);
+    assert.equal((await host.only()).ready, true);
     assert.deepEqual(await host.freeze(`r${++run}`, 'postgresql'), { code: 'ok', message: '' });
     assert.equal((await host.thaw(`r${run}`)).apps[0]?.held, true);
 
@@ -66,11 +60,11 @@ describe('PostgreSQL', () => {
     server.sql('ALTER SYSTEM SET full_page_writes = off');
     server.sql('SELECT pg_reload_conf()');
     await sleep(300);
-    assert.match((await only()).problem, /fsync is on and full_page_writes is off/);
+    assert.match((await host.only()).problem, /fsync is on and full_page_writes is off/);
     server.sql('ALTER SYSTEM RESET full_page_writes');
     server.sql('SELECT pg_reload_conf()');
     await sleep(300);
-    const app = await only();
+    const app = await host.only();
     assert.deepEqual([app.ready, app.problem], [true, '']);
     assert.match(app.name, /^PostgreSQL \d+\.\d+$/);
     assert.equal(app.stopsWrites, false, 'no lock of it spans several instants');

@@ -22,23 +22,18 @@ describe('Redis with an append-only file', () => {
     host.dispose();
   });
 
-  const only = async () => {
-    const apps = await host.inspect();
-    assert.equal(apps.length, 1, JSON.stringify(apps));
-    return apps[0] as (typeof apps)[number];
-  };
   const OK = { code: 'ok', message: '' };
 
   it('is not ready, and the reason names what to do, when the client is missing', async () => {
     host.extra = `redis_client() { REPLY='the client (redis-cli or valkey-cli) is not installed'; return 1; }`;
-    const app = await only();
+    const app = await host.only();
     host.extra = '';
     assert.deepEqual([app.ready, app.dataDir], [false, server.directory]);
     assert.match(app.problem, /is not installed/);
   });
 
   it('is ready, and its lock stops every write', async () => {
-    const app = await only();
+    const app = await host.only();
     assert.match(app.name, /^Redis 7\./);
     assert.deepEqual([app.ready, app.provable, app.stopsWrites], [true, true, true], app.problem);
   });
@@ -105,9 +100,9 @@ describe('Redis with an append-only file', () => {
   });
 
   it('refuses the freeze, and pauses nothing, when the pause is not granted', async () => {
-    assert.equal((await only()).ready, true);
+    assert.equal((await host.only()).ready, true);
     server.cli('ACL', 'SETUSER', 'default', '-client|pause');
-    assert.match((await only()).problem, /may not CLIENT PAUSE/);
+    assert.match((await host.only()).problem, /may not CLIENT PAUSE/);
     // Taken away after the host was inspected.
     host.extra = `redis_judge() { REPLY=''; APP_READY[$1]=1 APP_NAME[$1]=Redis; }`;
     const { code, message } = await host.freeze(`r${++run}`, 'redis');

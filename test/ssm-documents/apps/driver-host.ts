@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import {
@@ -49,6 +50,13 @@ export class DriverHost {
 
   async inspect(apps = 'auto', hook = 'none'): Promise<InspectAnswer['apps']> {
     return (await this.topology(apps, hook)).apps;
+  }
+
+  /** The one application that Inspect finds. */
+  async only(): Promise<InspectAnswer['apps'][number]> {
+    const [app, ...others] = await this.inspect();
+    assert.ok(app && others.length === 0, JSON.stringify([app, ...others]));
+    return app;
   }
 
   async topology(apps = 'auto', hook = 'none'): Promise<InspectAnswer> {
