@@ -74,10 +74,10 @@ export async function take(account: Account, source: Instance, { topology, engin
   const execution = await account.backup(source).ended;
   const clock = await hostClock(source);
   await sleep(300);
-  if (execution.status !== 'SUCCEEDED') {
-    throw new Error(`the run ended ${execution.status}: ${execution.error}: ${execution.cause}`);
-  }
   const evidence = evidenceOf(account, source, execution);
+  if (execution.status !== 'SUCCEEDED') {
+    throw new Error(`the run ended ${execution.status}: ${execution.error}: ${execution.cause} (${evidence?.why})`);
+  }
   const receipt = evidence?.receipt ?? undefined;
   const promised: [workload.Engine, Promised | undefined][] = [];
   for (const engine of engines) {

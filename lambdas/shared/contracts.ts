@@ -42,7 +42,7 @@ export const PARAMETER_PATTERNS = {
   NotAfter: '^[0-9]{1,10}$',
   /** /proc/sys/kernel/random/boot_id as Inspect saw it. */
   BootId: '^[0-9a-f-]{36}$',
-  /** SHA-256 of the topology and the applications as Inspect saw them. */
+  /** SHA-256, 16 digits of each of the host's file systems, disks, applications and hook, as Inspect saw them. */
   Topology: '^[0-9a-f]{64}$',
   /** Who asks for the thaw: `asked` is the run itself with its set, and no other word may close a backup as successful. */
   Why: '^(asked|rescue|sweep|hand)$',

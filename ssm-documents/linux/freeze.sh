@@ -74,16 +74,15 @@ preflight() {
   # All that runs is part of the hash, whatever this freeze quiets.
   apps_detect auto
   topology_hash
-  if [ "$TOPOLOGY_HASH" != "$P_TOPOLOGY" ]; then
-    # A server that does not answer just now could not be described as it was.
-    apps_keep "$P_APPS"
-    apps_ready
-    fail TopologyChanged "disks, mounts, applications or the hook document have changed since the host was inspected; start the run again"
+  apps_keep "$P_APPS"
+  # First: one that does not answer just now could not be described as it was.
+  apps_ready
+  topology_changes "$P_TOPOLOGY"
+  if [ -n "$REPLY" ]; then
+    fail TopologyChanged "not as they were when the host was inspected: $REPLY; start the run again"
   fi
   mode_possible "$MODE" || fail ModeNotPossible "$REPLY"
 
-  apps_keep "$P_APPS"
-  apps_ready
   local i found=','
   for i in ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"}; do found+="${APP_DRIVER[$i]},"; done
   if [ "$P_APPS" != none ]; then

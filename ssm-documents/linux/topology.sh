@@ -18,19 +18,33 @@ topology_read() {
 }
 
 # Sets TOPOLOGY_HASH over all that a freeze depends on, the applications that apps_detect found, and the hook that is carried
-# here. Nothing in it changes while a host just works: no free extents, no array state.
+# here. Nothing in it changes while a host just works: no free extents, no array state. A quarter of it is that of each of
+# TOPOLOGY_PARTS, so that what has changed can be named.
+TOPOLOGY_PARTS=('file systems' disks applications 'the hook document')
 topology_hash() {
-  local text='' i name
+  local i name filesystems='' disks='' apps=''
   for ((i = 0; i < ${#FS_MOUNT[@]}; i++)); do
-    text+="fs|${FS_MOUNT[$i]}|${FS_TYPE[$i]}|${FS_DEV[$i]}|${FS_UUID[$i]}|${FS_FREEZABLE[$i]}|${FS_LV[$i]}|${FS_LAYERS[$i]}"$'\n'
+    filesystems+="fs|${FS_MOUNT[$i]}|${FS_TYPE[$i]}|${FS_DEV[$i]}|${FS_UUID[$i]}|${FS_FREEZABLE[$i]}|${FS_LV[$i]}|${FS_LAYERS[$i]}"$'\n'
     for name in ${FS_LAYERS[$i]}; do
-      text+="layer|$name|${BLOCK_KIND[$name]:-}|${BLOCK_DETAIL[$name]:-}|${BLOCK_UUID[$name]:-}|${BLOCK_BELOW[$name]:-}"$'\n'
+      filesystems+="layer|$name|${BLOCK_KIND[$name]:-}|${BLOCK_DETAIL[$name]:-}|${BLOCK_UUID[$name]:-}|${BLOCK_BELOW[$name]:-}"$'\n'
     done
   done
   for ((i = 0; i < ${#DISK_NAME[@]}; i++)); do
-    text+="disk|${DISK_NAME[$i]}|${DISK_KIND[$i]}|${DISK_VOLUME[$i]}"$'\n'
+    disks+="${DISK_NAME[$i]}|${DISK_KIND[$i]}|${DISK_VOLUME[$i]}"$'\n'
   done
-  for ((i = 0; i < ${#APP_DRIVER[@]}; i++)); do text+="app|${APP_DRIVER[$i]}|${APP_DIR[$i]}"$'\n'; done
-  text+="hook|${P_HOOK:-none}"$'\n'
-  read -r TOPOLOGY_HASH _ < <(printf '%s' "$text" | sort | sha256sum)
+  for ((i = 0; i < ${#APP_DRIVER[@]}; i++)); do apps+="${APP_DRIVER[$i]}|${APP_DIR[$i]}"$'\n'; done
+  TOPOLOGY_HASH=''
+  for name in "$filesystems" "$disks" "$apps" "${P_HOOK:-none}"$'\n'; do
+    read -r name _ < <(printf '%s' "$name" | sort | sha256sum)
+    TOPOLOGY_HASH+=${name:0:16}
+  done
+}
+
+# Sets REPLY to the TOPOLOGY_PARTS in which HASH is another than TOPOLOGY_HASH.
+topology_changes() {
+  local k changed=''
+  for k in "${!TOPOLOGY_PARTS[@]}"; do
+    if [ "${1:k*16:16}" != "${TOPOLOGY_HASH:k*16:16}" ]; then changed+="${changed:+, }${TOPOLOGY_PARTS[$k]}"; fi
+  done
+  REPLY=$changed
 }

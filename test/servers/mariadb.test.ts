@@ -115,6 +115,17 @@ describe('MariaDB', () => {
     assert.match(message, /^mariadbd: .*(no answer within|Lost connection)/);
   });
 
+  it('is the same server when it answers again: the host has not changed', async () => {
+    host.extra = 'topology_hash() { whole_topology_hash; }';
+    const hash = async () => (await host.topology()).topologyHash;
+    const answering = await hash();
+    const pause = server.hang();
+    const silent = await hash();
+    pause[Symbol.dispose]();
+    host.extra = '';
+    assert.equal(silent, answering);
+  });
+
   it('is not called held when the server died', async () => {
     assert.deepEqual(await host.freeze(`r${++run}`, 'mysql'), OK);
     writer.stop();

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { InspectAnswer } from '../../lambdas/shared/contracts.ts';
+import { type InspectAnswer, PARAMETER_PATTERNS } from '../../lambdas/shared/contracts.ts';
 import { FakeHost } from './fake-host.ts';
 
 const DISKS = ['nvme1n1', 'nvme2n1', 'nvme3n1', 'nvme4n1'] as const;
@@ -301,28 +301,45 @@ test('an array under one file system counts down to its disks', () => {
 });
 
 test('the hash is that of what a freeze depends on: a new mount changes it, free extents and array states do not', () => {
-  const hash = (change: (host: FakeHost) => void, free = 100) => {
-    using host = withDisks(new FakeHost());
+  const arrayed = (change: (host: FakeHost) => void, free = 100) => {
+    const host = withDisks(new FakeHost());
     host
       .md('md0', 'raid1', ['nvme1n1', 'nvme2n1'])
       .group('vg0', 'md0', { free })
       .volume('vg0', 'data', 'dm-0', ['md0']);
     host.mount('dm-0', '/data');
     change(host);
+    return host;
+  };
+  const hash = (change: (host: FakeHost) => void, free?: number) => {
+    using host = arrayed(change, free);
     return host.inspect('none').topologyHash;
   };
   const before = hash(() => {});
+  assert.match(before, new RegExp(PARAMETER_PATTERNS.Topology));
   assert.equal(
     hash((host) => host.file('sys/class/block/md0/md/array_state', 'active'), 7),
     before,
   );
-  assert.notEqual(
-    hash((host) => host.mount('nvme3n1', '/new')),
-    before,
+  const changes = (change: (host: FakeHost) => void, more = '') => {
+    using host = arrayed(change);
+    return host.ask(`${more}\ntopology_hash; topology_changes ${before}; echo "$REPLY"`);
+  };
+  assert.equal(
+    changes(() => {}),
+    '',
   );
-  assert.notEqual(
-    hash((host) => host.file('sys/class/block/nvme1n1/device/serial', 'vol0fffffffffffffff0')),
-    before,
+  assert.equal(
+    changes((host) => host.mount('nvme3n1', '/new')),
+    'file systems',
+  );
+  assert.equal(
+    changes((host) => host.file('sys/class/block/nvme1n1/device/serial', 'vol0fffffffffffffff0')),
+    'disks',
+  );
+  assert.equal(
+    changes(() => {}, "app_found redis Redis 1; P_HOOK='another'"),
+    'applications, the hook document',
   );
 });
 

@@ -29,9 +29,12 @@ mysql_detect() {
 mysql_describe() {
   local i=$1 pid=$2 answer key value version='' comment='' grants='' home=''
   APP_STOPS[i]=1
-  # The server works in its data directory.
+  # The server works in its data directory, which is known so even of one that does not answer.
   directory_of "$pid"
+  APP_DIR[i]=$REPLY
   if app_contained "$i" "$pid" "$REPLY"; then return; fi
+  app_lies_on "$i" "${APP_DIR[$i]}"
+  home=$REPLY
   if [ -z "${APP_REF[$i]}" ]; then
     APP_PROBLEM[i]="process $pid has no Unix socket; set one with --socket"
     return
@@ -53,11 +56,6 @@ mysql_describe() {
     case $key in
       version) version=$value ;;
       version_comment) comment=$value ;;
-      datadir)
-        APP_DIR[i]=${value%/}
-        app_lies_on "$i" "${value%/}"
-        home=$REPLY
-        ;;
       log_bin_basename) if [ -n "$value" ]; then app_lies_on "$i" "${value%/*}"; fi ;;
       innodb_*)
         case $value in /*)
@@ -206,7 +204,7 @@ mysql_say() {
 mysql_ask() {
   mysql_command "$1" || return 1
   client_once 10 "${MYSQL[@]}" -e "SHOW GLOBAL VARIABLES WHERE Variable_name IN
-    ('version', 'version_comment', 'datadir', 'innodb_data_home_dir', 'innodb_log_group_home_dir', 'innodb_undo_directory',
+    ('version', 'version_comment', 'innodb_data_home_dir', 'innodb_log_group_home_dir', 'innodb_undo_directory',
      'log_bin_basename'); SHOW GRANTS" </dev/null && return 0
   REPLY="can't log in: $REPLY"
   return 1

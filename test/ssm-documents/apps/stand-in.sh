@@ -28,7 +28,7 @@ case ${0##*/} in
       exit 1
     fi
     if [[ $* == *'SHOW GRANTS'* ]]; then
-      printf '%s\t%s\n' version "$(value version 8.4.3)" version_comment 'MySQL Community Server - GPL' datadir "$WORLD/data/"
+      printf '%s\t%s\n' version "$(value version 8.4.3)" version_comment 'MySQL Community Server - GPL'
       echo "GRANT $(value rights 'RELOAD, PROCESS') ON *.* TO \`root\`@\`localhost\`"
       exit 0
     fi
