@@ -91,12 +91,13 @@ protect_from_oom() { echo -1000 >/proc/self/oom_score_adj 2>/dev/null || true; }
 is_locked() { [ -e "$1" ] && ! flock -n 3 3<"$1"; }
 
 prepare_run_directory() {
-  if [ "$(id -u)" != 0 ]; then fail HostUnfit "must run as root; the SSM agent's Run Command does"; fi
+  if [ "$EUID" != 0 ]; then fail HostUnfit "must run as root; the SSM agent's Run Command does"; fi
   local type
   type=$(stat -f -c %T /run 2>/dev/null) || type=unknown
   if [ "$type" != tmpfs ] && [ "$type" != ramfs ]; then
     fail HostUnfit "/run is $type, not a tmpfs; Freezeframe keeps its state where no freeze can reach it"
   fi
+  if [ -d "$FF_RUN/tombstones" ] && [ -d "$FF_RUN/receipts" ] && [ -d "$FF_RUN/answers" ]; then return; fi
   # All of it on this tmpfs, or nothing: a full /run is found here, before anything is frozen.
   if ! mkdir -p "$FF_RUN/tombstones" "$FF_RUN/receipts" "$FF_RUN/answers" 2>/dev/null; then
     fail HostUnfit "can't write to $FF_RUN; make room in /run"
@@ -119,7 +120,8 @@ is_buried() { [ -e "$FF_RUN/tombstones/$1" ]; }
 
 # Keeps the newest files of a directory of small ones.
 keep_newest() {
-  local file
+  local file files=("$1"/*)
+  if [ "${#files[@]}" -le "$2" ]; then return; fi
   # shellcheck disable=SC2012 # names are run ids: letters, digits, - and _
   ls -t "$1" 2>/dev/null | tail -n +"$(($2 + 1))" | while read -r file; do rm -f "$1/$file"; done
 }

@@ -63,8 +63,7 @@ preflight() {
     rm -f "$FF_RUN/answers/.room"
     fail HostUnfit "/run has less than 1 MiB left; make room in it"
   fi
-  rm -f "$FF_RUN/answers/.room"
-  rm -rf "$FF_RUN"/over-*
+  rm -rf "$FF_RUN/answers/.room" "$FF_RUN"/over-*
   keep_newest "$FF_RUN/tombstones" 200
   keep_newest "$FF_RUN/receipts" 20
   keep_newest "$FF_RUN/answers" 20
@@ -107,7 +106,7 @@ arm() {
   ARMED_AT=$REPLY
   UNTIL=$((ARMED_AT + LEASE * 100))
   WITHIN_AT=$((ARMED_AT + WITHIN * 100))
-  rm -rf "$new"
+  if [ -e "$new" ]; then rm -rf "$new"; fi
   if ! { mkdir "$new" && mkfifo "$new/control" && : >"$new/journal" && printf '%s\n' "$RUN" >"$new/run" &&
     printf '%s\n' 'set -Eeuo pipefail' "$SCRIPT" >"$new/script" && declare -p "${PARAMETERS[@]}" >"$new/parameters" &&
     hook_carry "$new" && emergency_thaw && mv -T "$new" "$ACTIVE"; }; then

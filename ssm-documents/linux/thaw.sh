@@ -19,7 +19,7 @@ thaw_main() {
   exec 6>"$FF_RUN/lock"
   if flock -w 2 6 && [ ! -d "$ACTIVE" ]; then
     # Of a Freeze that was killed before it could begin.
-    rm -rf "$FF_RUN/preparing"
+    if [ -e "$FF_RUN/preparing" ]; then rm -rf "$FF_RUN/preparing"; fi
     while read -r name; do
       json_string "$name"
       swept+="${swept:+,}$REPLY"

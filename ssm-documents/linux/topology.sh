@@ -22,22 +22,28 @@ topology_read() {
 # TOPOLOGY_PARTS, so that what has changed can be named.
 TOPOLOGY_PARTS=('file systems' disks applications 'the hook document')
 topology_hash() {
-  local i name filesystems='' disks='' apps=''
+  local i name text='' line part=('' '' '' '')
   for ((i = 0; i < ${#FS_MOUNT[@]}; i++)); do
-    filesystems+="fs|${FS_MOUNT[$i]}|${FS_TYPE[$i]}|${FS_DEV[$i]}|${FS_UUID[$i]}|${FS_FREEZABLE[$i]}|${FS_LV[$i]}|${FS_LAYERS[$i]}"$'\n'
+    text+="0|${FS_MOUNT[$i]}|${FS_TYPE[$i]}|${FS_DEV[$i]}|${FS_UUID[$i]}|${FS_FREEZABLE[$i]}|${FS_LV[$i]}|${FS_LAYERS[$i]}"$'\n'
     for name in ${FS_LAYERS[$i]}; do
-      filesystems+="layer|$name|${BLOCK_KIND[$name]:-}|${BLOCK_DETAIL[$name]:-}|${BLOCK_UUID[$name]:-}|${BLOCK_BELOW[$name]:-}"$'\n'
+      text+="0|layer|$name|${BLOCK_KIND[$name]:-}|${BLOCK_DETAIL[$name]:-}|${BLOCK_UUID[$name]:-}|${BLOCK_BELOW[$name]:-}"$'\n'
     done
   done
   for ((i = 0; i < ${#DISK_NAME[@]}; i++)); do
-    disks+="${DISK_NAME[$i]}|${DISK_KIND[$i]}|${DISK_VOLUME[$i]}"$'\n'
+    text+="1|${DISK_NAME[$i]}|${DISK_KIND[$i]}|${DISK_VOLUME[$i]}"$'\n'
   done
-  for ((i = 0; i < ${#APP_DRIVER[@]}; i++)); do apps+="${APP_DRIVER[$i]}|${APP_DIR[$i]}"$'\n'; done
+  for ((i = 0; i < ${#APP_DRIVER[@]}; i++)); do text+="2|${APP_DRIVER[$i]}|${APP_DIR[$i]}"$'\n'; done
+  text+="3|${P_HOOK:-none}"$'\n'
+  # In one order, whatever the order of mounts and processes; each a few processes, which a busy host starts slowly.
+  while IFS= read -r line; do
+    # A path may have line ends.
+    case $line in [0-3]\|*) i=${line:0:1} ;; *) i=0 ;; esac
+    part[i]+=$line$'\n'
+  done < <(printf '%s' "$text" | sort)
   TOPOLOGY_HASH=''
-  for name in "$filesystems" "$disks" "$apps" "${P_HOOK:-none}"$'\n'; do
-    read -r name _ < <(printf '%s' "$name" | sort | sha256sum)
-    TOPOLOGY_HASH+=${name:0:16}
-  done
+  while read -r line; do
+    TOPOLOGY_HASH+=${line:0:16}
+  done < <(sha256sum <(printf '%s' "${part[0]}") <(printf '%s' "${part[1]}") <(printf '%s' "${part[2]}") <(printf '%s' "${part[3]}"))
 }
 
 # Sets REPLY to the TOPOLOGY_PARTS in which HASH is another than TOPOLOGY_HASH.

@@ -30,7 +30,7 @@ describe('detection', () => {
     endings.push(() => child.pid && process.kill(-child.pid, 'SIGKILL'));
   };
   /** Of servers that see other directories than this host: those that have the host's own in their words. */
-  const byWords = `every_pids() { :; }; pids_of() { every_pids_of "$@"; local pid found=()
+  const byWords = `pids_of() { shipped_pids_of "$@"; local pid found=()
     for pid in \${PIDS[@]+"\${PIDS[@]}"}; do if grep -qsaF "$WORLD" "/proc/$pid/cmdline"; then found+=("$pid"); fi; done
     PIDS=(\${found[@]+"\${found[@]}"}); }`;
   const found = async (driver: string) => (await host.inspect()).filter((app) => app.driver === driver);

@@ -143,7 +143,7 @@ export class StubHost {
     });
     const assignments = header.map(([name, value]) => `${name}='${value}'`).join('\n');
     const file = join(this.#world, `${noun}-${Math.random().toString(36).slice(2)}.sh`);
-    writeFileSync(file, `set -Eeuo pipefail\n${assignments}\nSCRIPT=$(cat '${this.#world}/script')\neval "$SCRIPT"\n`);
+    writeFileSync(file, `set -Eeuo pipefail\n${assignments}\nSCRIPT=$(<'${this.#world}/script')\neval "$SCRIPT"\n`);
     const child = spawn('bash', [file], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     if (killAfterMs !== undefined) setTimeout(() => killGroup(child), killAfterMs);
     let said = '';

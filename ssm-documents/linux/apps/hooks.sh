@@ -60,12 +60,7 @@ hooks_list() {
     if [ -f "$file" ] && [ -x "$file" ] || [ -L "$file" ]; then HOOKS+=("$file"); fi
   done
   if [ "${#HOOKS[@]}" -gt 0 ]; then
-    for file in "${directory%/*}" "$directory" "${HOOKS[@]}"; do
-      if ! hooks_safe "$file"; then
-        HOOKS_PROBLEM=$REPLY
-        break
-      fi
-    done
+    hooks_safe "${directory%/*}" "$directory" "${HOOKS[@]}" || HOOKS_PROBLEM=$REPLY
   fi
   if [ -n "$HOOK_CARRIED" ]; then HOOKS+=("$HOOK_CARRIED"); fi
   [ "${#HOOKS[@]}" -gt 0 ]
@@ -73,15 +68,19 @@ hooks_list() {
 
 # Whatever another user could change would be run as root.
 hooks_safe() {
-  local file=$1 owner mode
-  if [ -L "$file" ]; then
-    REPLY="$file is a link; put the executable itself there"
-    return 1
-  fi
-  read -r owner mode < <(stat -c '%u %a' "$file" 2>/dev/null) || true
-  if [ "${owner:-}" = 0 ] && [ $((8#${mode:-777} & 8#022)) = 0 ]; then return 0; fi
-  REPLY="$file must belong to root and be writable by nobody else: chown root, chmod go-w"
-  return 1
+  local file modes=() k=0
+  mapfile -t modes < <(stat -c '%u %a' "$@" 2>/dev/null)
+  for file in "$@"; do
+    if [ -L "$file" ]; then
+      REPLY="$file is a link; put the executable itself there"
+      return 1
+    fi
+    if [[ ! ${modes[$k]:-} =~ ^0\ ([0-7]+)$ ]] || [ $((8#${BASH_REMATCH[1]} & 8#022)) != 0 ]; then
+      REPLY="$file must belong to root and be writable by nobody else: chown root, chmod go-w"
+      return 1
+    fi
+    k=$((k + 1))
+  done
 }
 
 hooks_freeze() {
@@ -146,16 +145,16 @@ hooks_take_back() { hooks_thaw "$1"; }
 # Runs a hook in a process group of its own until DEADLINE, then kills the group. Returns its status, 124 when it was
 # killed; sets REPLY to the last line that it said.
 hook_run() {
-  local file=$1 action=$2 deadline=$3 directory pid code=0 said=$ACTIVE/hooks/said last='' pipe command
+  local file=$1 action=$2 deadline=$3 directory pid code=0 last='' pipe command
   directory=$ACTIVE/hooks/${file##*/}.d
-  mkdir -p "$directory" || return 1
-  rm -f "$said"
-  mkfifo "$said" && exec {pipe}<>"$said" || return 1
+  [ -d "$directory" ] || mkdir "$directory" || return 1
+  # One that lives on after its end keeps the pipe of its own, and speaks to nobody.
+  exec {pipe}<> <(:) || return 1
   HEARD[pipe]=''
   command=("$file" "$action")
   if [ "$file" = "$HOOK_CARRIED" ]; then hook_interpreted "$file.$action"; fi
   set -m
-  (spawn env -i "PATH=$PATH" "FREEZEFRAME_RUN=$RUN" "FREEZEFRAME_RUNDIR=$directory" "FREEZEFRAME_THAWED_BY=${THAWED_BY:-}" "${command[@]}") </dev/null >"$said" 2>&1 &
+  (spawn env -i "PATH=$PATH" "FREEZEFRAME_RUN=$RUN" "FREEZEFRAME_RUNDIR=$directory" "FREEZEFRAME_THAWED_BY=${THAWED_BY:-}" "${command[@]}") </dev/null >&"$pipe" 2>&1 &
   pid=$!
   set +m
   echo "$pid" >"$ACTIVE/hooks/pid" || true
@@ -174,7 +173,7 @@ hook_run() {
     if [ "$REPLY" -ge $((deadline + 20)) ]; then break; fi
   done
   exec {pipe}>&-
-  rm -f "$ACTIVE/hooks/pid"
+  : >"$ACTIVE/hooks/pid" || true
   REPLY=${HEARD[$pipe]:-$last}
   return "$code"
 }
@@ -204,6 +203,6 @@ hook_kill() {
   local pid
   if { read -r pid <"$ACTIVE/hooks/pid"; } 2>/dev/null; then
     kill -9 -- "-$pid" 2>/dev/null || true
-    rm -f "$ACTIVE/hooks/pid"
+    : >"$ACTIVE/hooks/pid"
   fi
 }

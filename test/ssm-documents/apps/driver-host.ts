@@ -149,7 +149,8 @@ export class DriverHost {
   }
 
   async #document(noun: string, parameters: Record<string, string | number>) {
-    const files = SCRIPTS.filter((file) => file !== 'main.sh').map((file) => bodyOf(readScript(file)));
+    const shipped = SCRIPTS.filter((file) => file !== 'main.sh').map((file) => bodyOf(readScript(file)));
+    const files = shipped.map((text) => text.replace(/^(topology_hash|pids_of)\(\)/m, 'shipped_$1()'));
     const stubs = readFileSync(new URL('driver-host.sh', import.meta.url), 'utf8');
     const place = `FF_RUN=${this.world}/run FF_ETC=${this.world}/etc WORLD=${this.world}`;
     const script = [place, ...files, stubs, this.extra, bodyOf(readScript('main.sh'))].join('\n');
@@ -158,7 +159,7 @@ export class DriverHost {
       .join('\n');
     const at = join(this.world, `${noun}-${Math.random().toString(36).slice(2)}`);
     writeFileSync(`${at}.script`, script);
-    writeFileSync(at, `set -Eeuo pipefail\n${assignments}\nSCRIPT=$(cat '${at}.script')\neval "$SCRIPT"\n`);
+    writeFileSync(at, `set -Eeuo pipefail\n${assignments}\nSCRIPT=$(<'${at}.script')\neval "$SCRIPT"\n`);
     const child = spawn('bash', [at], { detached: true, stdio: ['ignore', 'pipe', 'inherit'] });
     let stdout = '';
     child.stdout.on('data', (chunk) => {

@@ -271,7 +271,7 @@ describe('hooks', () => {
     });
 
     it('are those that Inspect saw, or nothing is frozen', async () => {
-      host.extra = 'topology_hash() { whole_topology_hash; }';
+      host.extra = 'topology_hash() { shipped_topology_hash; }';
       const { topologyHash } = await host.topology('auto', carried());
       for (const changed of [carried('true'), 'none']) {
         const { code } = await host.freeze(`r${++run}`, 'hooks', { hook: changed, topology: topologyHash });
