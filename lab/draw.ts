@@ -5,9 +5,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BACKUP } from '../lambdas/shared/names.ts';
-import { assemblyOf } from '../test/support/assembly.ts';
 import { EVERY_OPTION } from '../test/support/every-option.ts';
 import { resourcesOf } from '../test/support/synth.ts';
+import { assemblyOf } from './assembly.ts';
 import { readAssembly, readTemplate, type Stack } from './aws/template.ts';
 import { type Body, dashboardSvg } from './draw/dashboard.ts';
 import { withPermissions } from './draw/permissions.ts';

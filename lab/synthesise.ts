@@ -1,8 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { build } from '../build.ts';
 import type { GradeName } from '../lambdas/shared/names.ts';
+import { assemblyOf } from './assembly.ts';
 import { readAssembly } from './aws/template.ts';
 
 /** Where drills of the lab's and the tests' plans launch their instances. */
@@ -21,16 +18,8 @@ export interface LabPolicy {
   readonly leaseSeconds: number;
 }
 
-/** Builds the bundles and synthesises the app with the lab's plan: what `cdk deploy` would send to AWS. */
+/** What `cdk deploy` would send to AWS with the lab's plan. */
 export async function synthesise({ leaseSeconds, ...policy }: LabPolicy): Promise<ReturnType<typeof readAssembly>> {
-  await build();
-  // The template's validation is a check of `npm run synth`; it costs seconds.
-  process.env.CDK_VALIDATION = 'false';
-  const { freezeframeApp } = await import('../lib/app.ts');
-  const { context } = JSON.parse(readFileSync(new URL('../cdk.json', import.meta.url), 'utf8'));
   const lab = { schedule: 'rate(1 day)', retain: { last: 3 }, freeze: { leaseSeconds }, drill: DRILL_PLACE, ...policy };
-  const outdir = mkdtempSync(join(tmpdir(), 'freezeframe-synth-'));
-  process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
-  freezeframeApp({ context: { ...context, freezeframe: { policies: { lab } } }, outdir }).synth();
-  return readAssembly(outdir);
+  return readAssembly(await assemblyOf({ policies: { lab } }));
 }

@@ -155,8 +155,7 @@ function acksOf(writer: Writer): string {
 }
 
 function placeFile(name: string): string {
-  const text = Buffer.from(source(name)).toString('base64');
-  return `mkdir -p /run/lab/${dirname(name)}; base64 -d <<<${text} >/run/lab/${name}`;
+  return `mkdir -p /run/lab/${dirname(name)}; printf %s ${shellQuote(source(name))} >/run/lab/${name}`;
 }
 
 function source(name: string): string {

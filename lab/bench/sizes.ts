@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build, bundlePath } from '../../build.ts';
+import { build, bundlePath, bundles } from '../../build.ts';
 import type { FunctionName } from '../../lib/functions.ts';
 import { type Machine, measuredOn, type Part, table } from './page.ts';
 import { type Spread, spreadOf, told } from './spread.ts';
@@ -19,7 +19,8 @@ interface Results {
 /** What ships, and what it takes to load it. */
 export const sizes: Part = {
   async measure({ rounds = 9 }) {
-    const built = (await build()).flatMap(({ name, ...size }) => (name === 'cli' ? [] : [{ name, ...size }]));
+    await build();
+    const built = bundles().flatMap(({ name, ...size }) => (name === 'cli' ? [] : [{ name, ...size }]));
     const times = Object.fromEntries(built.map(({ name }) => [name, [] as Loaded[]]));
     // Round by round, so that a busy minute falls on all of them.
     for (let round = 0; round < rounds; round += 1) for (const { name } of built) times[name]?.push(load(name));

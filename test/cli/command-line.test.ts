@@ -1,7 +1,7 @@
 /** The command line as it ships, in a process of its own: before it ever reaches an account. */
 import assert from 'node:assert/strict';
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -9,7 +9,7 @@ import { build, CLI } from '../../build.ts';
 import { COMMANDS } from '../../cli/commands.ts';
 import { VERSION } from '../../cli/version.ts';
 
-if (!existsSync(CLI)) await build();
+await build();
 
 const home = mkdtempSync(join(tmpdir(), 'freezeframe-home-'));
 after(() => rmSync(home, { recursive: true, force: true }));

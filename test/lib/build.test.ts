@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { bundlePath } from '../../build.ts';
+import { bundlePath, hashOf, isCurrent } from '../../build.ts';
 import { FUNCTIONS, type FunctionName } from '../../lib/functions.ts';
 import { synth } from '../support/synth.ts';
 
@@ -61,4 +63,19 @@ describe('bundles', async () => {
       );
     });
   }
+
+  it('are made anew when a file that went into them is another, or gone', () => {
+    assert.ok(isCurrent(), 'those of this test are what the sources say');
+    const folder = mkdtempSync(join(tmpdir(), 'freezeframe-build-'));
+    const [source, record] = [join(folder, 'source.ts'), join(folder, 'made-of.json')];
+    assert.ok(!isCurrent(record), 'nothing was built yet');
+    writeFileSync(source, 'one');
+    writeFileSync(record, JSON.stringify({ [source]: hashOf(source) }));
+    assert.ok(isCurrent(record));
+    writeFileSync(source, 'two');
+    assert.ok(!isCurrent(record));
+    rmSync(source);
+    assert.ok(!isCurrent(record));
+    rmSync(folder, { recursive: true });
+  });
 });

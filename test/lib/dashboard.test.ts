@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { assemblyOf } from '../../lab/assembly.ts';
 import { readAssembly, readTemplate } from '../../lab/aws/template.ts';
 import { type Body, dashboardSvg, seriesOf } from '../../lab/draw/dashboard.ts';
 import { insights } from '../../lab/watch/insights.ts';
 import { sample } from '../../lab/watch/sample.ts';
 import { METRICS } from '../../lambdas/shared/names.ts';
-import { assemblyOf } from '../support/assembly.ts';
 import { EVERY_OPTION } from '../support/every-option.ts';
 import { resourcesOf } from '../support/synth.ts';
 

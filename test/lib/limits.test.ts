@@ -1,10 +1,10 @@
 /** What a plan is told of AWS's limits when it is synthesised. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { contextWith } from '../../lab/assembly.ts';
 import { freezeframeApp } from '../../lib/app.ts';
 import { limitsOf } from '../../lib/limits.ts';
 import { parsePlan } from '../../lib/plan.ts';
-import { contextWith } from '../support/assembly.ts';
 
 const nightly = { schedule: 'rate(1 day)', retain: { last: 3, daily: 7 } };
 const said = (plan: object): string => limitsOf(parsePlan(plan)).join('\n');

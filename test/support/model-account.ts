@@ -1,4 +1,5 @@
 import { EC2Client } from '@aws-sdk/client-ec2';
+import { assemblyOf, destinationAssembly } from '../../lab/assembly.ts';
 import { type Clock, realClock } from '../../lab/aws/clock.ts';
 import { type Deployment, deploy } from '../../lab/aws/deploy.ts';
 import type { Snapshot } from '../../lab/aws/ec2-snapshots.ts';
@@ -11,7 +12,6 @@ import { DRILL_PLACE } from '../../lab/synthesise.ts';
 import { VirtualTime } from '../../lab/virtual-time.ts';
 import type { WindowsAnswer } from '../../lambdas/shared/contracts.ts';
 import { BACKUP, DRILL_TAG, SET_TAGS, THAW_RESCUE, USER_TAGS } from '../../lambdas/shared/names.ts';
-import { assemblyOf, destinationAssembly } from './assembly.ts';
 import { putVssDocuments } from './aws-vss-documents.ts';
 import { MemoryStore } from './memory-store.ts';
 import { ModelHost } from './model-host.ts';

@@ -1,7 +1,8 @@
 /** Preloaded by a program of lib/ (test/lib/app.test.ts): the apps that it does not make, in the process that loads the CDK anyway. */
+
+import { contextWith } from '../../lab/assembly.ts';
 import { freezeframeApp } from '../../lib/app.ts';
 import { copyDestinationApp } from '../../lib/copy-destination-app.ts';
-import { contextWith } from './assembly.ts';
 import { EVERY_OPTION } from './every-option.ts';
 
 const { CDK_OUTDIR: outdir } = process.env;

@@ -1,8 +1,8 @@
 /** The template of the app as it ships, with every reference resolved. */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { assemblyOf } from '../../lab/assembly.ts';
 import { BACKUP, THAW_RESCUE } from '../../lambdas/shared/names.ts';
-import { assemblyOf } from './assembly.ts';
 
 /** A place to live in for names that only a deployment knows. */
 export const ACCOUNT = '123456789012';

@@ -25,9 +25,8 @@ sub verify {
     my @bad = grep { !/\tstatus\tOK$/ } split /\n/, $tables->{output};
     $verdict{checked} = @bad || $tables->{code} ? 'damaged' : 'OK';
     problem("CHECK TABLE: @bad") if @bad;
-    my ($max, $contiguous) = split ' ', $query->(
-        'SELECT COALESCE(MAX(id), 0), COALESCE(MAX(id) - MIN(id) + 1 = COUNT(*), 1) FROM entries')->{output};
-    my ($balance) = split ' ', $query->('SELECT SUM(balance) FROM accounts')->{output};
+    my ($max, $contiguous, $balance) = split ' ', $query->(
+        'SELECT COALESCE(MAX(id), 0), COALESCE(MAX(id) - MIN(id) + 1 = COUNT(*), 1) FROM entries; SELECT SUM(balance) FROM accounts')->{output};
     @verdict{qw(maxId contiguous balance)} = (number($max), boolean($contiguous), number($balance));
     command("mariadb-admin --socket=$run/sock shutdown", 60);
     return \%verdict;

@@ -1,14 +1,13 @@
 /**
- * What `cdk synth` writes, for the tests: synthesised once for all their processes, and again when anything that it is made
- * of has changed. No CLI, no account, no network.
+ * What `cdk synth` writes, for the lab and the tests: synthesised once for all their processes, and again when anything that
+ * it is made of has changed. No CLI, no account, no network.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { build, bundlePath } from '../../build.ts';
-import { FUNCTIONS, type FunctionName } from '../../lib/functions.ts';
+import { build } from '../build.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
+const ROOT = join(import.meta.dirname, '..');
 /** Beside the bundles, which a build removes together with all that was made of them. */
 const CACHE = join(ROOT, 'dist/assemblies');
 /** lib/ imports nothing else of lambdas/. */
@@ -24,14 +23,14 @@ const SOURCES = [
 /** The directory of the app with a plan, by default with the repository's own. */
 export const assemblyOf = (plan?: object): Promise<string> =>
   cached(plan ?? 'own', async (outdir) => {
-    const { freezeframeApp } = await import('../../lib/app.ts');
+    const { freezeframeApp } = await import('../lib/app.ts');
     freezeframeApp({ context: contextWith(plan), outdir }).synth();
   });
 
 /** The directory of the app for an account that gets copies. */
 export const destinationAssembly = (): Promise<string> =>
   cached('destination', async (outdir) => {
-    const { copyDestinationApp } = await import('../../lib/copy-destination-app.ts');
+    const { copyDestinationApp } = await import('../lib/copy-destination-app.ts');
     copyDestinationApp({ outdir }).synth();
   });
 
@@ -42,8 +41,7 @@ export function contextWith(plan?: object): Record<string, unknown> {
 }
 
 async function cached(what: unknown, synthesise: (outdir: string) => Promise<void>): Promise<string> {
-  // `npm test` builds first; a single test that was started by hand builds when there are no bundles yet.
-  if (!Object.keys(FUNCTIONS).every((name) => existsSync(bundlePath(name as FunctionName)))) await build();
+  await build();
   const hash = createHash('sha256').update(JSON.stringify(what));
   for (const file of globSync(SOURCES, { cwd: ROOT, withFileTypes: true }).filter((entry) => entry.isFile())) {
     hash.update(file.name).update(readFileSync(join(file.parentPath, file.name)));
