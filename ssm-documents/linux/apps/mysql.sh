@@ -186,7 +186,7 @@ mysql_command() {
     secret_is_safe "$MYSQL_FILE" || return 1
     MYSQL+=("--defaults-file=${FF_ETC:-/etc}/freezeframe/$MYSQL_FILE")
   fi
-  MYSQL+=(--socket="${1#"$MYSQL_FILE":}" --protocol=socket --connect-timeout=5 --skip-reconnect --batch --skip-column-names --unbuffered --no-auto-rehash)
+  MYSQL+=(--socket="${1#"$MYSQL_FILE":}" --protocol=socket --connect-timeout=10 --skip-reconnect --batch --skip-column-names --unbuffered --no-auto-rehash)
 }
 
 # Sets REPLY to the last line that statements answer in the session of server I; on failure to the server's first error.
@@ -203,7 +203,7 @@ mysql_say() {
 # Sets REPLY to what the server behind a SOCKET, or FILE:SOCKET, says of itself and of our rights; or to why it does not.
 mysql_ask() {
   mysql_command "$1" || return 1
-  client_once 10 "${MYSQL[@]}" -e "SHOW GLOBAL VARIABLES WHERE Variable_name IN
+  client_once 15 "${MYSQL[@]}" -e "SHOW GLOBAL VARIABLES WHERE Variable_name IN
     ('version', 'version_comment', 'innodb_data_home_dir', 'innodb_log_group_home_dir', 'innodb_undo_directory',
      'log_bin_basename'); SHOW GRANTS" </dev/null && return 0
   REPLY="can't log in: $REPLY"

@@ -147,7 +147,7 @@ postgresql_client() {
 postgresql_command() {
   local owner port client socket user='' base=postgres host other
   IFS='|' read -r owner port client socket < <(printf '%s\n' "$1")
-  PSQL=("PGAPPNAME=freezeframe" PGCONNECT_TIMEOUT=5)
+  PSQL=("PGAPPNAME=freezeframe" PGCONNECT_TIMEOUT=10)
   if [ -n "$owner" ]; then
     PSQL=(runuser -u "$owner" -- env "${PSQL[@]}")
   else
@@ -185,7 +185,7 @@ POSTGRESQL_QUESTION="SELECT concat_ws('|', current_setting('server_version'), cu
 # Sets REPLY to the server's answer, or to why there is none.
 postgresql_ask() {
   postgresql_command "$1" || return 1
-  client_once 10 "${PSQL[@]}" -c "$POSTGRESQL_QUESTION" </dev/null && return 0
+  client_once 15 "${PSQL[@]}" -c "$POSTGRESQL_QUESTION" </dev/null && return 0
   # psql says what went wrong first, and hints behind it.
   if [[ $CLIENT_SAID =~ FATAL:\ +([^$'\n']*) ]]; then REPLY=${BASH_REMATCH[1]}; fi
   REPLY="can't log in: $REPLY"

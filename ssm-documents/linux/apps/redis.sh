@@ -322,7 +322,7 @@ redis_field() {
 redis_ask() {
   redis_command "$1" || return 1
   shift
-  client_once 5 "${REDIS[@]}" < <(printf '%s\n' "$REDIS_LOGIN" "$@" 'ECHO freezeframe-end') || true
+  client_once 10 "${REDIS[@]}" < <(printf '%s\n' "$REDIS_LOGIN" "$@" 'ECHO freezeframe-end') || true
   CLIENT_SAID=${CLIENT_SAID//$'\r'/}
   if [[ $CLIENT_SAID =~ (^|$'\n')((NOAUTH|WRONGPASS|ERR\ AUTH)[^$'\n']*) ]]; then
     REPLY="can't log in: ${BASH_REMATCH[2]} Put user and password into /etc/freezeframe/$REDIS_FILE"
