@@ -41,6 +41,11 @@ mysql_describe() {
   fi
   # As root by the socket; where that is refused, as the user in our own file.
   if ! mysql_ask "${APP_REF[$i]}"; then
+    # Only a server that answers refuses: its errors begin at 1000, the client's own at 2000.
+    if [[ $REPLY != *'ERROR 1'[0-9][0-9][0-9]' '* ]]; then
+      APP_PROBLEM[i]=$REPLY
+      return
+    fi
     if ! secret_exists "$MYSQL_FILE"; then
       APP_PROBLEM[i]="$REPLY; give root the socket, or put a user with RELOAD into /etc/freezeframe/$MYSQL_FILE"
       return
