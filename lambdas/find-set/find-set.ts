@@ -1,4 +1,4 @@
-import { NoSuchSetError, SetIncompleteError } from '../shared/errors.ts';
+import { NoSuchSetError, SetDeletedError, SetIncompleteError } from '../shared/errors.ts';
 import { GRADES, type GradeName, reaches, SET_TAGS } from '../shared/names.ts';
 import type { FindSetInput, FoundRestoreSet, RestoreWish } from '../shared/restore-contracts.ts';
 
@@ -73,11 +73,14 @@ const refuseIncomplete = ({ id, snapshots }: Candidate): void => {
     .filter(({ state }) => state !== 'completed')
     .map((each) => `${each.snapshotId} is ${each.state}`);
   const going = snapshots.filter(({ tags }) => tags[SET_TAGS.deleting] !== undefined);
+  if (going.length > 0) {
+    const which = going.map(({ snapshotId }) => snapshotId).join(', ');
+    throw new SetDeletedError(`set ${id} is being deleted (${which}); name another one`);
+  }
   const archived = snapshots.filter(({ tier }) => tier !== 'standard');
   const size = Number(snapshots[0]?.tags[SET_TAGS.members] ?? snapshots.length);
   const faults = [
     ...open,
-    ...going.map(({ snapshotId }) => `${snapshotId} is being deleted`),
     ...archived.map(
       ({ snapshotId }) => `${snapshotId} lies in the archive tier (aws ec2 restore-snapshot-tier brings it back)`,
     ),

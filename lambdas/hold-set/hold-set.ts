@@ -1,6 +1,6 @@
 import { HOLD_MS } from '../shared/budget.ts';
 import type { Clock } from '../shared/clock.ts';
-import { SetIncompleteError } from '../shared/errors.ts';
+import { SetDeletedError } from '../shared/errors.ts';
 import { IN_RESTORE, SET_TAGS } from '../shared/names.ts';
 import type { HoldSetInput } from '../shared/restore-contracts.ts';
 
@@ -35,7 +35,7 @@ const refuse = (set: string, ids: readonly string[], seen: Awaited<ReturnType<Sn
   const gone = ids.filter((id) => !seen.some(({ snapshotId }) => snapshotId === id));
   const deleting = seen.filter(({ tags }) => tags[SET_TAGS.deleting] !== undefined);
   if (gone.length + deleting.length === 0) return;
-  throw new SetIncompleteError(
+  throw new SetDeletedError(
     `set ${set} is being deleted: ${[...gone.map((id) => `${id} is gone`), ...deleting.map(({ snapshotId }) => `${snapshotId} is next`)].join(', ')}; name another one`,
   );
 };

@@ -87,6 +87,8 @@ export const NoSuchDestinationError = errorNamed('NoSuchDestinationError');
 export const NoSuchSetError = errorNamed('NoSuchSetError');
 /** A snapshot of the set is not completed, or is gone. */
 export const SetIncompleteError = errorNamed('SetIncompleteError');
+/** Retention, or somebody, deletes the set meanwhile: nothing is wrong with it. */
+export const SetDeletedError = errorNamed('SetDeletedError');
 export const BadEvidenceError = errorNamed('BadEvidenceError');
 /** Not thrown: Restore and Drill end with it when the object of their set is not in the bucket. */
 export const NO_EVIDENCE = 'NoEvidenceError';

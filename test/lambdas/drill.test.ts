@@ -346,6 +346,7 @@ describe('Judge', () => {
     for (const [name, verdict] of [
       ['GroupIncompleteError', 'damaged'],
       ['AttachTimeoutError', 'unverified'],
+      ['SetDeletedError', 'unverified'],
     ] as const) {
       const found = await judged({ error: failed(name) });
       assert.deepEqual([found.verdict, found.error?.Error], [verdict, 'NotRestoredError']);

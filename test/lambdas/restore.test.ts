@@ -352,9 +352,10 @@ describe('the set', () => {
       { ...whole, state: 'pending' },
       { ...whole, tier: 'archive' },
       { ...whole, tags: { ...whole.tags, [SET_TAGS.members]: '2' } },
-      { ...whole, tags: { ...whole.tags, [SET_TAGS.deleting]: '2026-11-23T03:00:00Z' } },
     ])
       await assert.rejects(find([faulty]), { name: 'SetIncompleteError' });
+    const going = { ...whole, tags: { ...whole.tags, [SET_TAGS.deleting]: '2026-11-23T03:00:00Z' } };
+    await assert.rejects(find([going]), { name: 'SetDeletedError' });
   });
 
   test('is the newest of the least grade that will do, and never one of strays', async () => {

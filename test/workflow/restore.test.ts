@@ -297,7 +297,7 @@ describe('Restore', { concurrency: 4, timeout: 120_000 }, () => {
       assertUndone(await restore({ instanceId: server.id }), { server, before: stateOf(server) }, 'SetIncompleteError');
       first?.tags.delete(SET_TAGS.members);
       first?.tags.set(SET_TAGS.deleting, '2026-11-22T03:00:00Z');
-      assertUndone(await restore({ instanceId: server.id }), { server, before: stateOf(server) }, 'SetIncompleteError');
+      assertUndone(await restore({ instanceId: server.id }), { server, before: stateOf(server) }, 'SetDeletedError');
       first?.tags.delete(SET_TAGS.deleting);
       assert.equal(stateOf(server), before);
     });
