@@ -29,6 +29,9 @@ const NAMES: Record<Name, string> = { ...WAYS, naive: 'disks one after another, 
 /** Held or not, disks taken one by one under a freeze are one instant: that way is the window's to show. */
 const ORDER: readonly Name[] = ['lvm-snapshot', 'fs-freeze', 'document', 'no-freeze', 'naive'];
 
+/** Load before each set, so that it holds what the last one did not. */
+const LOAD_MS = 3_000;
+
 /** What sets are worth: taken under load in one way or another, each restored on a machine of its own and checked. */
 export const consistency: Part = {
   async measure({ rounds = 50, minutes = Number.POSITIVE_INFINITY, before, save }) {
@@ -81,7 +84,7 @@ than its lock promises; sets of the other ways bear none.
 const isFalse = ({ grade, problems }: Round): boolean => grade === 'application' && problems.length > 0;
 
 async function one(rig: Rig, way: Way): Promise<Round> {
-  const { images, snapshotIds, grade, least, most } = await take(rig, way);
+  const { images, snapshotIds, grade, least, most } = await take(rig, way, LOAD_MS);
   const round = await verified(rig, way, images, { least, most });
   await rig.forget(snapshotIds);
   return { ...round, ...(grade !== undefined && { grade }) };

@@ -44,13 +44,13 @@ export const WAYS = {
 } as const;
 export type Way = keyof typeof WAYS;
 
-/** Seconds of load before each set: what the writer's longest pause is without one. */
+/** Milliseconds of load before each set: what the writer's longest pause is without one. */
 const USUAL_MS = 10_000;
 
-export async function take(rig: Rig, way: Way): Promise<Taken> {
+export async function take(rig: Rig, way: Way, usualMs = USUAL_MS): Promise<Taken> {
   await rig.interval();
   const before = await rig.now();
-  await sleep(USUAL_MS);
+  await sleep(usualMs);
   const from = await rig.now();
   const set = await TAKERS[way](rig);
   rig.noteSet();

@@ -196,6 +196,11 @@ export class PostgreSql {
     this.#server?.kill('SIGKILL');
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
+    await removed(this.directory);
+  }
+
   #run(program: string, ...args: string[]): string {
     return execFileSync(
       'runuser',
@@ -349,7 +354,18 @@ export class Redis {
   kill(): void {
     this.#server?.kill('SIGKILL');
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.kill();
+    await removed(this.directory);
+  }
 }
+
+/** The directory of a server that was just killed, which may still be at its last write. */
+const removed = async (directory: string): Promise<void> => {
+  await sleep(300);
+  rmSync(directory, { recursive: true, force: true });
+};
 
 const isAlive = (child?: ChildProcess): boolean => child?.exitCode === null && child.signalCode === null;
 

@@ -1,6 +1,6 @@
 /** The PostgreSQL driver against a real server; the world below is the server's, the host is without disks. */
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DriverHost } from '../ssm-documents/apps/driver-host.ts';
@@ -83,17 +83,10 @@ describe('PostgreSQL', () => {
     );
     assert.match(apps[0]?.position ?? '', /^[0-9A-F]+\/[0-9A-F]+ timeline 1$/);
 
-    const restored = await new PostgreSql(`${host.world}-restored`).restore(server);
-    try {
-      const [count, last] = restored.sql("SELECT count(*) || ' ' || max(n) FROM written").split(' ').map(Number);
-      assert.ok((last ?? 0) >= acknowledged, `${last} of ${acknowledged}`);
-      assert.equal(count, last, 'without a gap');
-    } finally {
-      restored.stop();
-      // It may still be at its last write.
-      await sleep(300);
-      rmSync(restored.directory, { recursive: true, force: true });
-    }
+    await using restored = await new PostgreSql(`${host.world}-restored`).restore(server);
+    const [count, last] = restored.sql("SELECT count(*) || ' ' || max(n) FROM written").split(' ').map(Number);
+    assert.ok((last ?? 0) >= acknowledged, `${last} of ${acknowledged}`);
+    assert.equal(count, last, 'without a gap');
   });
 
   it('goes on with a note when the checkpoint does not end: it only shortens recovery', async () => {

@@ -45,14 +45,9 @@ describe('Redis with an append-only file', () => {
     await sleep(400);
     assert.equal(writer.acknowledged, acknowledged, 'a write waits');
     assert.equal(server.cli('GET', 'written'), String(acknowledged), 'a read does not');
-    const restored = await server.copy(`${host.world}-restored`);
-    try {
+    {
+      await using restored = await server.copy(`${host.world}-restored`);
       assert.equal(restored.cli('GET', 'written'), String(acknowledged));
-    } finally {
-      restored.kill();
-      // It may still be at its last write.
-      await sleep(300);
-      rmSync(restored.directory, { recursive: true, force: true });
     }
     const receipt = await host.thaw(`r${run}`);
     assert.deepEqual(
@@ -177,14 +172,9 @@ describe('Redis with dumps only', () => {
     await writer.reaches(50);
     assert.deepEqual(await host.freeze('r1', 'redis'), { code: 'ok', message: '' });
     const { acknowledged } = writer;
-    const restored = await server.copy(`${host.world}-restored`);
-    try {
+    {
+      await using restored = await server.copy(`${host.world}-restored`);
       assert.equal(restored.cli('GET', 'written'), String(acknowledged));
-    } finally {
-      restored.kill();
-      // It may still be at its last write.
-      await sleep(300);
-      rmSync(restored.directory, { recursive: true, force: true });
     }
     assert.equal((await host.thaw('r1')).apps[0]?.held, true);
   });
