@@ -146,12 +146,11 @@ start_role() {
     restart=(-p Restart=on-failure -p RestartSec=100ms -p StartLimitIntervalSec=0)
   fi
   if [ -d /run/systemd/system ]; then
-    systemctl reset-failed "freezeframe-$role.service" 2>/dev/null || true
-    # The oldest systemd knows neither --collect nor Restart= here.
     if systemd-run "${common[@]}" --collect --description "Freezeframe $role of $RUN" -p StandardOutput=null -p StandardError=null \
-      ${restart[@]+"${restart[@]}"} "${command[@]}" >&2 || systemd-run "${common[@]}" "${command[@]}" >&2; then
-      return
-    fi
+      ${restart[@]+"${restart[@]}"} "${command[@]}" >&2; then return; fi
+    # The oldest systemd knows neither --collect nor Restart= here, and keeps a unit that failed.
+    systemctl reset-failed "freezeframe-$role.service" 2>/dev/null || true
+    if systemd-run "${common[@]}" "${command[@]}" >&2; then return; fi
     log "systemd-run refused; starting the $role in a session of its own"
   fi
   (FREEZEFRAME_HOLDER=$holder spawn setsid "${command[@]}") </dev/null >/dev/null 2>&1 &
@@ -168,7 +167,6 @@ emergency_thaw() {
     '# Lets go of everything that Freezeframe holds on this host, at once. Safe at any time.' \
     'if [ ! -e /run/freezeframe/active/script ]; then echo "Freezeframe holds nothing on this host."; exit 0; fi' \
     'exec bash /run/freezeframe/active/script by-hand' >"$FF_RUN/thaw"
-  chmod 700 "$FF_RUN/thaw"
 }
 
 await_answer() {
