@@ -31,6 +31,20 @@ seconds_of_cs() {
   if [ -z "$1" ]; then REPLY=null; else printf -v REPLY '%d.%02d' $(($1 / 100)) $(($1 % 100)); fi
 }
 
+# Sets ROWS to the lines of a FILE of the kernel's, read in one piece. `read` seeks back to the end of each line that it
+# takes, and the kernel writes the file anew: where a line before has become longer or shorter, others are cut or missed.
+ROWS=()
+rows_of() { { mapfile -t ROWS <"$1"; } 2>/dev/null; }
+
+# Splits into WORDS at blanks, without globbing.
+read_words() {
+  local IFS=$' \t\n'
+  set -f
+  # shellcheck disable=SC2206 # splitting is the purpose
+  WORDS=($1)
+  set +f
+}
+
 # Waits for a line on descriptor FD for some SECONDS, sets LINE to it. Bash tells the time by the wall clock: set forward,
 # it ends a read in the middle of a line. What came of the line by then is kept for the next call.
 HEARD=() LINE=''

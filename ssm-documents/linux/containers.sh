@@ -29,16 +29,18 @@ is_another() { ! [ "$1" -ef "$2" ] && [ -e "$1" ]; }
 
 # Sets REPLY to this host's path of a PATH that process PID sees; fails when there is none.
 host_path() {
-  local pid=$1 path=$2 number root point rest at='' over='' from='' behind='' i
-  while read -r _ _ number root point rest; do
-    unescape "$point"
+  local pid=$1 path=$2 row at='' over='' from='' behind='' i
+  rows_of "${FF_PROC:-/proc}/$pid/mountinfo" || return 1
+  for row in ${ROWS[@]+"${ROWS[@]}"}; do
+    read_words "$row"
+    unescape "${WORDS[4]}"
     # Of two mounts at one place the later is on top.
     if [[ $path/ == "${REPLY%/}"/* && ${#REPLY} -ge ${#over} ]]; then
-      at=$number over=$REPLY behind=$rest
-      unescape "$root"
+      at=${WORDS[2]} over=$REPLY behind="${WORDS[*]:5}"
+      unescape "${WORDS[3]}"
       from=$REPLY
     fi
-  done 2>/dev/null <"${FF_PROC:-/proc}/$pid/mountinfo" || return 1
+  done
   path=${path#"${over%/}"}
   for ((i = 0; i < ${#MOUNT_POINT[@]}; i++)); do
     if [[ ${MOUNT_NUMBER[$i]} == "$at" && ${MOUNT_HIDDEN[$i]} == 0 && $from/ == "${MOUNT_ROOT[$i]%/}"/* ]]; then

@@ -12,18 +12,20 @@ TOOLS_IN_USE=(bash sh fsfreeze sync flock lvcreate lvremove lvs mdadm systemd-ru
 declare -gA SWAP_DEVICE=()
 
 swaps_read() {
-  local file type rest
+  local row type
   SWAP_DEVICE=()
-  if [[ ! -r $FF_PROC/swaps ]]; then return; fi
-  while read -r file type rest; do
-    unescape "$file"
+  if ! rows_of "$FF_PROC/swaps"; then return; fi
+  for row in ${ROWS[@]+"${ROWS[@]}"}; do
+    read_words "$row"
+    type=${WORDS[1]:-}
+    unescape "${WORDS[0]:-}"
     if [[ $type == partition ]]; then
       block_of_node "$REPLY"
       if [[ $REPLY ]]; then SWAP_DEVICE[$REPLY]=1; fi
     elif [[ $type == file ]]; then
       never_freeze_holder "$REPLY" "holds the swap file $REPLY"
     fi
-  done <"$FF_PROC/swaps"
+  done
 }
 
 # The first reason stands.

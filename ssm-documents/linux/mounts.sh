@@ -9,24 +9,26 @@ MOUNT_PARENT=()
 declare -gA MOUNT_INDEX=() MOUNT_CHILDREN=() MOUNT_BY_PATH=()
 
 mounts_read() {
-  local id parent number root point opts rest type source super i=0
+  local row id k i=0
   MOUNT_POINT=() MOUNT_NUMBER=() MOUNT_ROOT=() MOUNT_TYPE=() MOUNT_SOURCE=() MOUNT_OPTS=() MOUNT_SUPER=() MOUNT_HIDDEN=()
   MOUNT_PARENT=() MOUNT_INDEX=() MOUNT_CHILDREN=() MOUNT_BY_PATH=()
-  while read -r id parent number root point opts rest; do
-    # Optional fields end at a lone hyphen.
-    read_words "${rest#*- }"
-    type=${WORDS[0]:-} source=${WORDS[1]:-} super=${WORDS[2]:-}
-    unescape "$root"
+  rows_of "$FF_PROC/self/mountinfo"
+  for row in ${ROWS[@]+"${ROWS[@]}"}; do
+    read_words "$row"
+    MOUNT_INDEX[${WORDS[0]}]=$i MOUNT_PARENT[i]=${WORDS[1]} MOUNT_NUMBER[i]=${WORDS[2]} MOUNT_OPTS[i]=${WORDS[5]}
+    MOUNT_CHILDREN[${WORDS[1]}]+=" $i"
+    unescape "${WORDS[3]}"
     MOUNT_ROOT[i]=$REPLY
-    unescape "$point"
+    unescape "${WORDS[4]}"
     MOUNT_POINT[i]=$REPLY
-    unescape "$source"
+    # Optional fields end at a lone hyphen; type, source and the superblock's options follow.
+    k=6
+    while [[ ${WORDS[k]:--} != - ]]; do k=$((k + 1)); done
+    MOUNT_TYPE[i]=${WORDS[k + 1]:-} MOUNT_SUPER[i]=${WORDS[k + 3]:-}
+    unescape "${WORDS[k + 2]:-}"
     MOUNT_SOURCE[i]=$REPLY
-    MOUNT_NUMBER[i]=$number MOUNT_TYPE[i]=$type MOUNT_OPTS[i]=$opts MOUNT_SUPER[i]=$super
-    MOUNT_INDEX[$id]=$i MOUNT_PARENT[i]=$parent
-    MOUNT_CHILDREN[$parent]+=" $i"
     i=$((i + 1))
-  done <"$FF_PROC/self/mountinfo"
+  done
   for id in "${!MOUNT_INDEX[@]}"; do
     i=${MOUNT_INDEX[$id]}
     if mount_is_hidden "$id"; then
@@ -36,15 +38,6 @@ mounts_read() {
       MOUNT_BY_PATH[${MOUNT_POINT[$i]}]=$i
     fi
   done
-}
-
-# Splits into WORDS at blanks, without globbing.
-read_words() {
-  local IFS=$' \t\n'
-  set -f
-  # shellcheck disable=SC2206 # splitting is the purpose
-  WORDS=($1)
-  set +f
 }
 
 # Undoes the kernel's octal escapes in paths.

@@ -31,16 +31,20 @@ processes_read() {
 
 # Sets PIDS to the processes of these names whose parent has none of them: servers without their workers.
 servers_of() {
-  local pid key value name servers=()
+  local pid row parent name servers=()
   pids_of "$@"
   for pid in ${PIDS[@]+"${PIDS[@]}"}; do
-    key=''
-    while read -r key value; do
-      if [ "$key" = PPid: ]; then break; fi
-    done 2>/dev/null <"${FF_PROC:-/proc}/$pid/status" || continue
-    # It has ended meanwhile, as short-lived workers do.
-    if [ "$key" != PPid: ]; then continue; fi
-    { read -r name <"${FF_PROC:-/proc}/$value/comm"; } 2>/dev/null || name=''
+    rows_of "${FF_PROC:-/proc}/$pid/status" || continue
+    parent=''
+    for row in ${ROWS[@]+"${ROWS[@]}"}; do
+      if [[ $row == PPid:* ]]; then
+        parent=${row##*[[:blank:]]}
+        break
+      fi
+    done
+    # It has ended meanwhile, as short-lived workers do: in its last moment it has none any more.
+    if [ "${parent:-0}" = 0 ]; then continue; fi
+    { read -r name <"${FF_PROC:-/proc}/$parent/comm"; } 2>/dev/null || name=''
     if [[ -z $name || " $* " != *" $name "* ]]; then servers+=("$pid"); fi
   done
   PIDS=(${servers[@]+"${servers[@]}"})

@@ -44,12 +44,14 @@ counters_choose() {
 # Reads every counter in one pass, without a fork: sectors written are the tenth field of /proc/diskstats. Not the writes that
 # were completed: a flush of the disk's cache is one of these, and an fsync of a file that has nothing to write makes one.
 counters_read() {
-  local name sectors k
-  while read -r _ _ name _ _ _ _ _ _ sectors _; do
+  local row k
+  rows_of "$FF_PROC/diskstats"
+  for row in ${ROWS[@]+"${ROWS[@]}"}; do
+    read_words "$row"
     for k in ${WRITE_DEVICE[@]+"${!WRITE_DEVICE[@]}"}; do
-      if [ "${WRITE_DEVICE[$k]}" = "$name" ]; then
-        if [ "$1" = freeze ]; then WRITE_FREEZE[k]=$sectors; else WRITE_THAW[k]=$sectors; fi
+      if [ "${WRITE_DEVICE[$k]}" = "${WORDS[2]:-}" ]; then
+        if [ "$1" = freeze ]; then WRITE_FREEZE[k]=${WORDS[9]}; else WRITE_THAW[k]=${WORDS[9]}; fi
       fi
     done
-  done <"$FF_PROC/diskstats"
+  done
 }
