@@ -1,7 +1,7 @@
 /** What the kernel tells of processes, against this machine's own kernel. */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -26,4 +26,17 @@ test('a server is found every time, however often its state changes while it is 
     done
     echo "$missed"`);
   assert.equal(execFileSync('bash', ['-c', 'eval "$(cat)"'], { input: looks, encoding: 'utf8' }), '0\n');
+});
+
+test('no script reads a file of the kernel line by line', () => {
+  const cwd = join(import.meta.dirname, '../../ssm-documents/linux');
+  const loops = globSync('**/*.sh', { cwd }).flatMap((file) =>
+    readFileSync(join(cwd, file), 'utf8')
+      .split('\n')
+      .filter(
+        (line) => /\bdone\b[^(]*<\s*"?([$][{]?FF_(PROC|SYS)|\/(proc|sys)\/)/.test(line) && !line.includes("-d ''"),
+      )
+      .map((line) => `${file}: ${line.trim()}`),
+  );
+  assert.deepEqual(loops, [], 'rows_of reads it in one piece');
 });
