@@ -27,10 +27,21 @@ export class Account {
 
   static async open(options: AccountOptions): Promise<Account> {
     const account = new Account(options);
-    account.#deployment = await deploy(await synthesise(options.policy), account.world, {
-      ...(options.timeScale !== undefined && { timeScale: options.timeScale }),
-    });
-    return account;
+    const { policy, timeScale, first } = options;
+    const launched = first && account.launch(first);
+    // Told when it is awaited.
+    launched?.catch(() => {});
+    try {
+      account.#deployment = await deploy(await synthesise(policy), account.world, {
+        ...(timeScale !== undefined && { timeScale }),
+      });
+      await launched;
+      return account;
+    } catch (error) {
+      await launched?.catch(() => {});
+      await account.close();
+      throw error;
+    }
   }
 
   get deployment(): Deployment {
@@ -172,6 +183,8 @@ export interface AccountOptions {
   readonly latency?: WorldOptions['latency'];
   /** Multiplies the workflow's waits. @default 1 */
   readonly timeScale?: number;
+  /** An instance that boots while the stack is synthesised: the first of `instances`. */
+  readonly first?: LaunchOptions;
 }
 
 export interface LaunchOptions {

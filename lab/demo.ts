@@ -38,14 +38,21 @@ if (flags.mode !== 'auto' && !MODES.some((mode) => mode === flags.mode)) {
 }
 
 const progress = new Progress(flags.json ? process.stderr : process.stdout);
+progress.title('An instance with a database on four disks');
 const account = await Account.open({
+  first: {
+    tags: { 'freezeframe:policy': 'lab', 'freezeframe:mode': flags.mode },
+    dataVolumes: workload.TOPOLOGIES[TOPOLOGY],
+  },
   policy: { grade: 'application', onDowngrade: 'keep', leaseSeconds: LEASE_SECONDS },
   progress: (text) => progress.say(text),
   timeScale: 0.1,
 });
 process.once('SIGINT', () => void account.close().then(() => process.exit(130)));
 try {
-  const source = await underLoad();
+  const [source] = account.instances;
+  if (!source) throw new Error('nothing was launched');
+  await loaded(source);
   const outcome = flags.drill ? await playDrill(account, progress, source) : await play(source);
   const told = () => ('drill' in outcome ? drillSummary(outcome) : summary(outcome));
   console.log(flags.json ? JSON.stringify(outcome, null, 2) : told());
@@ -55,12 +62,7 @@ try {
   await account.close();
 }
 
-async function underLoad(): Promise<Instance> {
-  progress.title('An instance with a database on four disks');
-  const source = await account.launch({
-    tags: { 'freezeframe:policy': 'lab', 'freezeframe:mode': flags.mode },
-    dataVolumes: workload.TOPOLOGIES[TOPOLOGY],
-  });
+async function loaded(source: Instance): Promise<void> {
   progress.say(`instance ${source.id} runs, four volumes attached`);
   await workload.provision(source.machine, TOPOLOGY, source.data);
   progress.say('RAID0 (mdadm) under LVM under XFS; MariaDB runs on it');
@@ -68,7 +70,6 @@ async function underLoad(): Promise<Instance> {
   await sleep(3000);
   const before = await workload.acknowledgements(source.machine, 'mariadb');
   progress.say(`under load: ${before.length} transactions acknowledged so far`);
-  return source;
 }
 
 async function play(source: Instance): Promise<Outcome> {
