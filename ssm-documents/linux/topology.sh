@@ -34,7 +34,7 @@ topology_hash() {
   done
   for ((i = 0; i < ${#APP_DRIVER[@]}; i++)); do text+="2|${APP_DRIVER[$i]}|${APP_DIR[$i]}"$'\n'; done
   text+="3|${P_HOOK:-none}"$'\n'
-  # In one order, whatever the order of mounts and processes; each a few processes, which a busy host starts slowly.
+  # Whatever the order of mounts and processes. One sort and one sha256sum for all parts: a busy host starts processes slowly.
   while IFS= read -r line; do
     # A path may have line ends.
     case $line in [0-3]\|*) i=${line:0:1} ;; *) i=0 ;; esac
