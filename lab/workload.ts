@@ -8,6 +8,7 @@ const FILES = join(import.meta.dirname, 'guest');
 /** Ways to put the data on volumes; each with the number of data volumes it takes. */
 export const TOPOLOGIES = {
   'raid0-lvm-xfs': 4,
+  'luks-lvm-xfs': 2,
   'raid1-ext4': 2,
   'lvm-striped': 2,
   'lvm-thin': 2,

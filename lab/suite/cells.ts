@@ -20,6 +20,8 @@ const TWO_INSTANTS: Miss = { error: 'GradeMissedError', says: 'no lock of MariaD
 const CELLS: Record<Topology, Record<QuietMode, Miss>> = {
   // Quieting the database alone leaves the array's members at instants of the disks' own: the set is kept for what it is.
   'raid0-lvm-xfs': { 'lvm-snapshot': PROVEN, 'fs-freeze': PROVEN, 'app-only': ARRAY },
+  // Encrypted between the array and the group.
+  'luks-lvm-xfs': { 'lvm-snapshot': PROVEN, 'fs-freeze': PROVEN, 'app-only': ARRAY },
   // No LVM, nothing that could take an LVM snapshot.
   'raid1-ext4': { 'lvm-snapshot': NO_LVM, 'fs-freeze': PROVEN, 'app-only': ARRAY },
   'lvm-striped': { 'lvm-snapshot': PROVEN, 'fs-freeze': PROVEN, 'app-only': ARRAY },

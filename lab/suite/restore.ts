@@ -61,9 +61,10 @@ async function column(account: Account, report: Report, of: Column): Promise<voi
           beside(account, source, of, set, access),
         );
       }
-      if (topology !== 'root') {
-        await report.try('restore', `${name} beside the original, which restarts in the middle`, () =>
-          restarted(account, source, of, set),
+      for (const access of topology === 'root' ? [] : (['rw', 'ro'] as const)) {
+        const when = access === 'rw' ? 'in the middle and later' : 'later';
+        await report.try('restore', `${name} beside the original, ${access}, which restarts ${when}`, () =>
+          restarted(account, source, of, set, access),
         );
       }
       await report.try('restore', `${name} on another machine`, () => elsewhere(account, source, of, set));
@@ -107,11 +108,38 @@ async function beside(
 /** Within the three minutes that an attachment may take, and longer than a guest boots. */
 const BOOT_MS = 170_000;
 
-/** The host is reset while the volumes are attached and nothing on them has a name of its own yet: its boot takes them for nothing. */
-async function restarted(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
+/** The host is reset when the copy is mounted, rw also in the middle of the restore: its boot takes the copy for nothing. */
+async function restarted(
+  account: Account,
+  source: Instance,
+  of: Column,
+  set: Taken,
+  access: 'ro' | 'rw',
+): Promise<string> {
   await stopPostgresql(source, of);
   const alike = { ...of, engines: ['mariadb'] } satisfies Column;
   const before = await stateOf(source, alike);
+  const start = () => startRestore(account, source, of, set, { access });
+  const execution = access === 'rw' ? await resetInTheMiddle(account, source, start) : await start().ended;
+  refute([execution.status !== 'SUCCEEDED' && `the restore ended ${execution.error}: ${execution.cause}`]);
+  const { mounted } = execution.output as { mounted: Pick<RestoreAnswer, 'mounts'> };
+  const seen = await verified(source, alike, set, mounted.mounts, access);
+  await source.machine.reboot({ hard: true });
+  await cameUp(source);
+  const later = await stateOf(source, alike);
+  await takeAway(account, source, execution.name);
+  const after = await stateOf(source, alike);
+  refute([
+    later !== before && `booted beside its copy the original has become ${later} from ${before}`,
+    after !== before && `after the release the original has become ${after} from ${before}`,
+    ...madeBy(account, execution.name).map(({ id }) => `${id} is left`),
+    ...(await leftOn(source)),
+  ]);
+  return `the original came up as it was; ${seen}`;
+}
+
+/** When the volumes are attached and nothing on them has a name of its own yet. */
+async function resetInTheMiddle(account: Account, source: Instance, start: () => Execution): Promise<Execution> {
   const { stepFunctions } = account.deployment;
   const { latency } = account.world;
   const { volumeMs } = latency;
@@ -127,27 +155,22 @@ async function restarted(account: Account, source: Instance, of: Column, set: Ta
       await source.machine.reboot({ hard: true });
     })().then(restart.resolve, restart.reject);
   };
-  const execution = await startRestore(account, source, of, set, { access: 'rw' }).ended;
+  const execution = await start().ended;
   latency.volumeMs = volumeMs;
   await restart.promise;
-  await source.host.exec('systemctl is-system-running --wait || true; systemctl start mariadb', { timeoutMs: 300_000 });
-  refute([execution.status !== 'SUCCEEDED' && `the restore ended ${execution.error}: ${execution.cause}`]);
-  const { mounted } = execution.output as { mounted: Pick<RestoreAnswer, 'mounts'> };
-  const seen = await verified(source, alike, set, mounted.mounts, 'rw');
-  await takeAway(account, source, execution.name);
-  const after = await stateOf(source, alike);
-  refute([
-    after !== before && `the original has become ${after} from ${before}`,
-    ...madeBy(account, execution.name).map(({ id }) => `${id} is left`),
-    ...(await leftOn(source)),
-  ]);
-  return `the original came up as it was; ${seen}`;
+  await cameUp(source);
+  return execution;
+}
+
+async function cameUp({ host }: Instance): Promise<void> {
+  await host.exec('systemctl is-system-running --wait || true; systemctl start mariadb', { timeoutMs: 300_000 });
 }
 
 async function elsewhere(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
   await source.machine.pause();
   const other = await account.launch({ tags: { [USER_TAGS.policy]: 'lab' } });
   try {
+    if (of.topology === 'luks-lvm-xfs') await keyed(account, source, of, set, other);
     const run = await restored(account, source, of, set, { access: 'rw', target: other.id });
     const seen = await verified(other, of, set, run.mounts, 'rw');
     await takeAway(account, other, run.name);
@@ -159,6 +182,20 @@ async function elsewhere(account: Account, source: Instance, of: Column, set: Ta
   }
 }
 
+/** Without the key nothing is left; the error says where it is to be put, and there it is put. */
+async function keyed(account: Account, source: Instance, of: Column, set: Taken, other: Instance): Promise<void> {
+  const execution = await startRestore(account, source, of, set, { target: other.id }).ended;
+  const [, place = ''] =
+    /put the key file at (\/etc\/freezeframe\/keys\/[-0-9a-f]{36}) /.exec(execution.cause ?? '') ?? [];
+  refute([
+    execution.error !== 'KeyMissingError' && `the restore ended ${execution.error}: ${execution.cause}`,
+    !place && `nothing says where the key belongs: ${execution.cause}`,
+    ...madeBy(account, execution.name).map(({ id }) => `${id} is left`),
+    ...(await leftOn(other)),
+  ]);
+  await other.host.exec(`install -D -m 0400 /etc/lab.key ${place}`);
+}
+
 /** A swap whose database does not start on the set: the host is as if nothing had happened, the database running. */
 async function swappedBack(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
   await stopPostgresql(source, of);
@@ -167,7 +204,7 @@ async function swappedBack(account: Account, source: Instance, of: Column, set: 
   await source.host.exec(`mkdir -p /run/systemd/system/mariadb.service.d
     printf '[Service]\nExecStartPre=+/bin/sh -c "test ! -e /run/lab/refuse || { rm /run/lab/refuse; exit 1; }"\n' \
       >/run/systemd/system/mariadb.service.d/refuse.conf
-    systemctl daemon-reload; touch /run/lab/refuse`);
+    systemctl daemon-reload; mkdir -p /run/lab; touch /run/lab/refuse`);
   const execution = await startRestore(account, source, of, set, { swap: true }).ended;
   await source.host.exec('rm /run/systemd/system/mariadb.service.d/refuse.conf; systemctl daemon-reload');
   const after = await stateOf(source, { ...of, engines: ['mariadb'] });
@@ -330,6 +367,7 @@ async function stateOf({ host }: Instance, { topology, engines }: Column): Promi
     blkid -c /dev/null -o export $(readlink -f /dev/vg0/* /dev/md0 2>/dev/null | sort) | grep -E '^(UUID|LABEL)=' | tr '\\n' ' '
     lvs --noheadings -o vg_uuid,lv_uuid,vg_name,lv_name vg0 2>/dev/null
     cat /sys/block/md0/md/uuid 2>/dev/null
+    dmsetup deps -o blkdevname secret 2>/dev/null
     grep -E ' (/|/data|/log) ' /proc/mounts | sort
     lsblk -no NAME,UUID "$(readlink -f /dev/disk/by-label/data)" 2>/dev/null
     mariadb -N -B lab -e 'SELECT MAX(id) FROM entries; SELECT SUM(balance) FROM accounts'
@@ -340,13 +378,16 @@ async function stateOf({ host }: Instance, { topology, engines }: Column): Promi
   return stdout.replace(/\s+/g, ' ').trim();
 }
 
-/** Uuids of file systems, physical volumes and arrays that two devices bear. Members of one array share the array's. */
+/**
+ * Uuids of file systems, physical volumes and arrays that two devices bear. Members of one array share the array's; what is
+ * encrypted keeps its own, by which its key is found.
+ */
 async function twinsOn({ host }: Instance): Promise<string[]> {
   const { stdout } = await host.exec(
     `for uuid in $(blkid -c /dev/null -o export /dev/dm-* /dev/md* /dev/nvme*n1 /dev/vda 2>/dev/null | sed -n 's/^UUID=//p' | sort -u); do
       devices=$(blkid -c /dev/null -o device -t UUID=$uuid)
       tops=$(for device in $devices; do
-        if [ "$(blkid -c /dev/null -p -o value -s TYPE $device)" = linux_raid_member ]; then continue; fi
+        case $(blkid -c /dev/null -p -o value -s TYPE $device) in linux_raid_member | crypto_LUKS) continue ;; esac
         readlink -f $device
       done | sort -u)
       if [ "$(wc -w <<<"$tops")" -gt 1 ]; then echo "$uuid ("$tops")"; fi

@@ -31,6 +31,16 @@ ours_read() {
   done
 }
 
+# Whether a device of this host that is not of this restore bears the uuid: the original is here.
+has_twin() {
+  local other
+  while read -r other; do
+    block_of_node "$other"
+    if [[ " ${OURS[*]} " != *" ${REPLY:-none} "* ]]; then return 0; fi
+  done < <(blkid -c /dev/null -o device -t "UUID=$1" 2>/dev/null || true)
+  return 1
+}
+
 # Waits until every volume is there, whatever name the kernel gave it.
 disks_wait() {
   local until volume missing
@@ -146,8 +156,7 @@ rules_begin() {
   udevadm control --reload || true
 }
 
-# The same rules for a boot in the middle, which would find two of each: until what was restored has names of its own, or
-# is let go of.
+# The same rules for a boot, which would find two of each: until all is mounted, and beside an original until it is let go of.
 KEPT_RULES=${FF_ETC:-/etc}/udev/rules.d
 
 rules_keep() {

@@ -117,17 +117,24 @@ array_of() {
 
 # The key is on the host or nowhere: named for this uuid in crypttab, or put into /etc/freezeframe/keys.
 luks_open() {
-  local device=$1 uuid=$2 key='' known='' name source file rest
+  local device=$1 uuid=$2 etc=${FF_ETC:-/etc} key='' known='' row name
   need cryptsetup 'the set is encrypted with LUKS'
-  if [[ -r /etc/freezeframe/keys/$uuid ]]; then key=/etc/freezeframe/keys/$uuid; fi
-  while [[ -z $key ]] && read -r name source file rest; do
-    if [[ ${source//\"/} == "UUID=$uuid" && $file == /* && -f $file ]]; then key=$file known=$name; fi
-  done < <(cat /etc/crypttab 2>/dev/null || true)
+  if [[ -r $etc/freezeframe/keys/$uuid ]]; then key=$etc/freezeframe/keys/$uuid; fi
+  ROWS=()
+  rows_of "$etc/crypttab" || true
+  for row in ${ROWS[@]+"${ROWS[@]}"}; do
+    read_words "${row//\"/}"
+    case ${WORDS[1]:-} in "UUID=$uuid" | "/dev/disk/by-uuid/$uuid") ;; *) continue ;; esac
+    known=${WORDS[0]} name=${WORDS[2]:-}
+    if [[ -z $key && $name == /* && -f $name ]]; then key=$name; fi
+  done
   if [[ -z $key ]]; then
     refuse KeyMissing "$device is encrypted with LUKS ($uuid) and this host has no key for it: put the key file at /etc/freezeframe/keys/$uuid (root, mode 0400), then restore again"
   fi
   name=freezeframe-$device-${uuid%%-*}
   if [[ $IN_PLACE && $known ]]; then name=$known; fi
+  # Its uuid is what the key is found by, and stays the same.
+  if [[ -z $IN_PLACE ]] && has_twin "$uuid"; then ALIKE=1; fi
   rules_add "ENV{DM_NAME}==\"$name\""
   if ! attempt 120 cryptsetup open --type luks --key-file "$key" "/dev/$device" "$name"; then
     refuse KeyMissing "the key $key does not open $device: $COMMAND_OUTPUT"

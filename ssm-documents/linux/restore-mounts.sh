@@ -14,16 +14,14 @@ mounts_make() {
 }
 
 mount_make() {
-  local k=$1 device at options=$P_ACCESS twin='' other readonly=0
+  local k=$1 device at options=$P_ACCESS twin='' readonly=0
   local type=${PLAN_TYPE[$1]} uuid=${PLAN_UUID[$1]}
   device_of_filesystem "$k"
   device=/dev/$REPLY
   at=$ROOT${PLAN_PATH[$k]}
   at=${at%/}
-  while read -r other; do
-    block_of_node "$other"
-    if [[ " ${OURS[*]} " != *" ${REPLY:-none} "* ]]; then twin=1; fi
-  done < <(blkid -c /dev/null -o device -t "UUID=$uuid" 2>/dev/null || true)
+  # A label stays the same even where the uuid is renewed.
+  if has_twin "$uuid"; then twin=1 ALIKE=1; fi
   if [[ $P_ACCESS == ro ]]; then readonly=1; fi
   options_kept "${PLAN_OPTS[$k]}"
   options+=$REPLY

@@ -16,6 +16,8 @@ declare -gA PLAN_ARRAY=()
 DONE=() DONE_ARRAYS='' DONE_GROUPS='' DONE_MOUNTS=''
 # Set where the volumes take the place of others, and everything has the names that the host knows.
 IN_PLACE=''
+# Set where the original is on this host too: no boot may take its copy for it, by a label or uuid that both have.
+ALIKE=''
 
 restore_main() {
   trap 'fail Internal "line $LINENO: $BASH_COMMAND"' ERR
@@ -37,7 +39,7 @@ restore_main() {
       release_all
       layers_build
       mounts_make
-      rules_unkeep
+      if [ -z "$ALIKE" ]; then rules_unkeep; fi
       ;;
     release)
       release_all

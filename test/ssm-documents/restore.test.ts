@@ -217,6 +217,58 @@ test('LVM is shown either the restored devices or the others, each let in by nam
   assert.deepEqual(filters(others), alone('md0'));
 });
 
+const LUKS = '0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f9';
+
+/** Opens LUKS on a restored disk of a host whose files these are; the original, with the same uuid, is here or is not. */
+const unlock = (files: Record<string, string>, { inPlace = '', original = false } = {}) => {
+  using host = twins(new FakeHost());
+  for (const [path, text] of Object.entries(files)) host.file(`etc/${path}`, text);
+  const open = `
+    need() { :; }
+    node_wait() { :; }
+    cryptsetup() { note "$@"; }
+    blkid() { echo /dev/nvme3n1; if [[ '${original}' == true ]]; then echo /dev/nvme1n1; fi; }
+    disks_wait() { blocks_read; }
+    layers_build() { ours_read; IN_PLACE='${inPlace}'; luks_open nvme3n1 ${LUKS}; }`;
+  const { status, answer, commands } = run(host, 'mount', volumes, open);
+  const [, key, name] = /--key-file \S+\/etc\/(\S+) \/dev\/nvme3n1 (\S+)$/.exec(commands.join('\n')) ?? [];
+  const kept = existsSync(join(host.directory, 'etc/udev/rules.d/59-freezeframe-restore-1.rules'));
+  return { status, message: answer.error?.message, key, name, kept };
+};
+
+test('the key of LUKS is the one in the keys of Freezeframe, else the one that crypttab has for its uuid', () => {
+  const own = { [`freezeframe/keys/${LUKS}`]: 'own' };
+  const foreign = 'other UUID=11111111-2222-4333-8444-555555555555 /nowhere luks\n';
+  assert.equal(unlock(own).key, `freezeframe/keys/${LUKS}`);
+  assert.equal(unlock({ ...own, crypttab: `secret UUID=${LUKS} none luks` }).key, `freezeframe/keys/${LUKS}`);
+  for (const source of [`UUID=${LUKS}`, `UUID="${LUKS}"`, `/dev/disk/by-uuid/${LUKS}`]) {
+    using other = new FakeHost();
+    const at = join(other.directory, 'etc/cryptsetup/key');
+    other.file('etc/cryptsetup/key', 'key');
+    assert.equal(unlock({ crypttab: `# name\n${foreign}secret ${source} ${at}` }).key, 'cryptsetup/key', source);
+  }
+});
+
+test('opened beside its original or elsewhere, LUKS has a name of its own; in its place the one of crypttab', () => {
+  const files = { [`freezeframe/keys/${LUKS}`]: 'own', crypttab: `secret UUID=${LUKS} none luks` };
+  assert.equal(unlock(files).name, 'freezeframe-nvme3n1-0f1e2d3c');
+  assert.equal(unlock(files, { inPlace: '1' }).name, 'secret');
+});
+
+test('without a key nothing is opened, and the error says where to put it', () => {
+  const crypttab = `secret UUID=${LUKS} none luks\nother UUID=${LUKS} /nowhere luks\n`;
+  const { status, message, key } = unlock({ crypttab });
+  assert.equal(status, HOST_ERRORS.KeyMissing);
+  assert.equal(key, undefined);
+  assert.match(message, new RegExp(`put the key file at /etc/freezeframe/keys/${LUKS} `));
+});
+
+test('beside its original, which has the same labels, a copy is left alone by every boot; elsewhere it comes up', () => {
+  const files = { [`freezeframe/keys/${LUKS}`]: 'own' };
+  assert.equal(unlock(files, { original: true }).kept, true);
+  assert.equal(unlock(files).kept, false);
+});
+
 // ----------------------------------------------------------------------------------------------------------------- swaps
 
 const originals = ['volume vol-0aaaaaaaaaaaaaaa1', 'volume vol-0aaaaaaaaaaaaaaa2'];

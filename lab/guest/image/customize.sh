@@ -76,6 +76,8 @@ SUBSYSTEM=="block", ENV{DEVTYPE}=="disk", KERNEL=="nvme*", ATTRS{serial}=="vol*"
   SYMLINK+="disk/by-id/nvme-Amazon_Elastic_Block_Store_$attr{serial}"
 RULE
   : >"$root/etc/fstab"
+  # Of the topology that is encrypted; whoever restores a set of it has to have it.
+  (umask 077 && echo 'the key of the lab' >"$root/etc/lab.key")
 }
 
 main "$@"

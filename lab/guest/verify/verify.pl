@@ -55,13 +55,16 @@ sub assemble {
     command('udevadm settle --timeout=20');
     # Whatever udev has not done by itself.
     command('mdadm --assemble --scan --run') unless -e '/sys/block/md0' || glob '/sys/block/md12*';
+    command('cryptsetup open --key-file /etc/lab.key ' . array() . ' secret') if $topology =~ /luks/;
     command('vgchange -q -ay') if $grouped;
     merge_snapshots() if $grouped;
-    my $found = $grouped ? '/dev/vg0/data' : (map { s{^/sys/block}{/dev}r } glob '/sys/block/md*')[0];
+    my $found = $grouped ? '/dev/vg0/data' : array();
     return $found if $found && wait_until(sub { -b $found });
     problem('the array does not assemble');
     return;
 }
+
+sub array { return (map { s{^/sys/block}{/dev}r } glob '/sys/block/md*')[0] }
 
 sub wait_for_disk {
     my ($serial) = @_;
