@@ -27,12 +27,12 @@ export class Account {
 
   static async open(options: AccountOptions): Promise<Account> {
     const account = new Account(options);
-    const { policy, timeScale, first } = options;
+    const { policy, hookDocuments, timeScale, first } = options;
     const launched = first && account.launch(first);
     // Told when it is awaited.
     launched?.catch(() => {});
     try {
-      account.#deployment = await deploy(await synthesise(policy), account.world, {
+      account.#deployment = await deploy(await synthesise(policy, hookDocuments), account.world, {
         ...(timeScale !== undefined && { timeScale }),
       });
       await launched;
@@ -179,6 +179,8 @@ export class Account {
 
 export interface AccountOptions {
   readonly policy: LabPolicy;
+  /** Documents of the user's own that instances may name. */
+  readonly hookDocuments?: readonly string[];
   readonly progress?: (text: string) => void;
   readonly latency?: WorldOptions['latency'];
   /** Multiplies the workflow's waits. @default 1 */

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { Account } from './account.ts';
 import { badLuck } from './suite/bad-luck.ts';
 import { drill } from './suite/drill.ts';
+import { HOOK_DOCUMENTS, hooks } from './suite/hooks.ts';
 import { engines, matrix } from './suite/matrix.ts';
 import { Report } from './suite/report.ts';
 import { restore } from './suite/restore.ts';
@@ -28,7 +29,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const PARTS = { servers, matrix, engines, restore, drill, 'bad-luck': badLuck, ring3 };
+const PARTS = { servers, matrix, engines, hooks, restore, drill, 'bad-luck': badLuck, ring3 };
 type Part = keyof typeof PARTS;
 const isPart = (name: string): name is Part => name in PARTS;
 const unknown = positionals.filter((name) => !isPart(name));
@@ -44,6 +45,7 @@ const LEASE_SECONDS = 120;
 const report = new Report(values.json ? process.stderr : process.stdout);
 const account = await Account.open({
   policy: { grade: 'application', onDowngrade: 'keep', leaseSeconds: LEASE_SECONDS },
+  hookDocuments: HOOK_DOCUMENTS,
   progress: (text) => report.say(text),
   timeScale: 0.1,
 });

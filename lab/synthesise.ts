@@ -19,7 +19,10 @@ export interface LabPolicy {
 }
 
 /** What `cdk deploy` would send to AWS with the lab's plan. */
-export async function synthesise({ leaseSeconds, ...policy }: LabPolicy): Promise<ReturnType<typeof readAssembly>> {
+export async function synthesise(
+  { leaseSeconds, ...policy }: LabPolicy,
+  hookDocuments?: readonly string[],
+): Promise<ReturnType<typeof readAssembly>> {
   const lab = { schedule: 'rate(1 day)', retain: { last: 3 }, freeze: { leaseSeconds }, drill: DRILL_PLACE, ...policy };
-  return readAssembly(await assemblyOf({ policies: { lab } }));
+  return readAssembly(await assemblyOf({ policies: { lab }, ...(hookDocuments && { hookDocuments }) }));
 }

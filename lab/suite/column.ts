@@ -104,7 +104,7 @@ export async function take(account: Account, source: Instance, { topology, engin
 }
 
 /** Restores the set on a machine of its own: nothing damaged, and not one acknowledged transaction more or less. */
-async function restored(
+export async function restored(
   account: Account,
   { topology, engines }: Column,
   mode: QuietMode,
