@@ -96,17 +96,19 @@ async function inOrder(account: Account, source: Instance, of: Column): Promise<
 /** Somebody wakes the application in the middle: the set is not called more than it is. */
 async function lost(account: Account, source: Instance): Promise<string> {
   const { stepFunctions } = account.deployment;
-  const woken = Promise.withResolvers<void>();
+  let woken: Promise<unknown> | undefined;
   stepFunctions.onEnter = (_execution, state) => {
     if (state !== STATES.createSnapshots) return;
     stepFunctions.onEnter = undefined;
-    source.host.exec(PAUSE.thaw).then(() => woken.resolve(), woken.reject);
+    woken = source.host.exec(PAUSE.thaw);
   };
   const execution = await account.backup(source).ended;
-  await woken.promise;
+  stepFunctions.onEnter = undefined;
+  await woken;
   const evidence = evidenceOf(account, source, execution);
   const set = account.snapshotsOf(execution.name);
   refute([
+    !woken && 'it never came to Create snapshots',
     execution.error !== 'GradeMissedError' && `the run ended ${execution.error}: ${execution.cause}`,
     evidence?.grade === 'application' && 'the set is called application',
     !execution.cause?.includes('Lab-Quiet') && `the cause does not name the hook: ${execution.cause}`,
