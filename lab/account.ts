@@ -6,7 +6,7 @@ import { World, type WorldOptions } from './aws/world.ts';
 import { GuestHost } from './guest-host.ts';
 import type { Machine } from './machine.ts';
 import { startMachine } from './start.ts';
-import { DRILL_PLACE, type LabPolicy, synthesise } from './synthesise.ts';
+import { DRILL_PLACE, LAUNCH, type LabPolicy, synthesise } from './synthesise.ts';
 import { Volumes } from './volumes.ts';
 import * as workload from './workload.ts';
 
@@ -84,11 +84,21 @@ export class Account {
     return instance;
   }
 
-  async #boot(id: string, root: string, data: readonly string[]): Promise<Instance> {
-    const machine = await startMachine({ instanceId: id, rootVolumeId: root, progress: this.#progress });
+  /** `rootImage`: it boots from a snapshot of a root volume, its data volumes attached. */
+  async #boot(id: string, root: string, data: readonly string[], rootImage?: string): Promise<Instance> {
+    const known = async (machine: Machine) => {
+      this.volumes.addMachine(machine, root, rootImage);
+      if (rootImage !== undefined) for (const volumeId of data) await this.volumes.attach(id, volumeId);
+    };
+    const machine = await startMachine({
+      instanceId: id,
+      rootVolumeId: root,
+      progress: this.#progress,
+      ...(rootImage !== undefined && { rootImage, beforeBoot: known }),
+    });
     const instance = { id, root, machine, host: new GuestHost(machine, this.world.region), data };
     this.instances.push(instance);
-    this.volumes.addMachine(machine, root);
+    if (rootImage === undefined) await known(machine);
     return instance;
   }
 
@@ -97,8 +107,11 @@ export class Account {
     const { launches } = this.world.ec2;
     launches.images.set(DRILL_PLACE.imageId, { rootGiB: 2 });
     launches.subnets.set(DRILL_PLACE.subnetId, { availabilityZone: `${this.world.region}a` });
+    const { imageId, subnetId } = DRILL_PLACE;
+    launches.templates.set(LAUNCH.template, { imageId, subnetId, type: 'm7i.large', role: LAUNCH.role });
     launches.machines = {
-      start: async ({ instanceId, rootVolumeId }) => (await this.#boot(instanceId, rootVolumeId, [])).host,
+      start: async ({ instanceId, rootVolumeId, rootImage, dataVolumes }) =>
+        (await this.#boot(instanceId, rootVolumeId, dataVolumes, rootImage)).host,
       stop: async (instanceId) => {
         const instance = this.instances.find(({ id }) => id === instanceId);
         if (!instance) return;

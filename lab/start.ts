@@ -16,6 +16,10 @@ export interface StartOptions {
   hostname?: string;
   /** Boot instead of restoring the saved state. */
   cold?: boolean;
+  /** Boot from a root disk that was made of this one, a snapshot's, instead of the lab's. */
+  rootImage?: string;
+  /** Called before the guest boots from `rootImage`: what is attached then is there from the first moment. */
+  beforeBoot?: (machine: Machine) => Promise<void>;
   memoryMiB?: number;
   progress?: (text: string) => void;
 }
@@ -27,11 +31,15 @@ const MEMORY_MIB = 1536;
  * second, each with a root disk of its own. Where the state does not fit, the machine boots.
  */
 export async function startMachine(options: StartOptions): Promise<Machine> {
-  const { instanceId, rootVolumeId, memoryMiB = MEMORY_MIB, progress = () => {} } = options;
+  const { instanceId, rootVolumeId, rootImage, memoryMiB = MEMORY_MIB, progress = () => {} } = options;
   ensureHostPackages();
   const image = await ensureImage(progress);
   const accel = await pickAccel(image);
   const blueprint = { image, accel, instanceId, rootVolumeId, memoryMiB };
+  if (rootImage !== undefined) {
+    const machine = await Machine.launch({ ...blueprint, rootDisk: overlayOn(rootImage, 'qcow2') });
+    return settle(await running(machine, options.beforeBoot), options);
+  }
   if (!options.cold) {
     try {
       const saved = await ensureSavedState(image, accel, memoryMiB, progress);
@@ -66,8 +74,9 @@ async function restore(plan: Plan, saved: SavedState): Promise<Machine> {
   }
 }
 
-async function running(machine: Machine): Promise<Machine> {
+async function running(machine: Machine, before?: StartOptions['beforeBoot']): Promise<Machine> {
   try {
+    await before?.(machine);
     await machine.run();
     return machine;
   } catch (error) {

@@ -10,6 +10,9 @@ export const DRILL_PLACE = {
   imageId: 'ami-0123456789abcdef0',
 } as const;
 
+/** The launch template of the lab, and the role that its instances have. */
+export const LAUNCH = { template: 'lab-server', role: 'arn:aws:iam::111122223333:role/lab-server' } as const;
+
 /** The policy `lab` of the lab's plan. */
 export interface LabPolicy {
   readonly grade: GradeName;
@@ -24,5 +27,6 @@ export async function synthesise(
   hookDocuments?: readonly string[],
 ): Promise<ReturnType<typeof readAssembly>> {
   const lab = { schedule: 'rate(1 day)', retain: { last: 3 }, freeze: { leaseSeconds }, drill: DRILL_PLACE, ...policy };
-  return readAssembly(await assemblyOf({ policies: { lab }, ...(hookDocuments && { hookDocuments }) }));
+  const restore = { roles: [LAUNCH.role] };
+  return readAssembly(await assemblyOf({ policies: { lab }, restore, ...(hookDocuments && { hookDocuments }) }));
 }

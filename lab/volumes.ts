@@ -22,11 +22,16 @@ export class Volumes implements BlockStore {
   readonly #outlived = new Set<string>();
   #lastImage = 0;
 
-  /** Makes a machine known. Its root disk is a volume like any other, except that it cannot be detached. */
-  addMachine(machine: Machine, rootVolumeId?: string): void {
+  /**
+   * Makes a machine known. Its root disk is a volume like any other, except that it cannot be detached; `rootImage`: the
+   * snapshot's image that it was made of.
+   */
+  addMachine(machine: Machine, rootVolumeId?: string, rootImage?: string): void {
     this.#machines.set(machine.instanceId, machine);
     if (rootVolumeId === undefined) return;
-    this.#volumes.set(rootVolumeId, { path: join(machine.folder, 'root.qcow2'), attachedTo: machine.instanceId });
+    const path = join(machine.folder, 'root.qcow2');
+    const made = rootImage !== undefined && { image: rootImage };
+    this.#volumes.set(rootVolumeId, { path, attachedTo: machine.instanceId, ...made });
   }
 
   /** The machine has stopped: its volumes are free. */

@@ -1,5 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DeleteVolumeCommand, DetachVolumeCommand } from '@aws-sdk/client-ec2';
+import {
+  DeleteVolumeCommand,
+  DeregisterImageCommand,
+  DetachVolumeCommand,
+  TerminateInstancesCommand,
+} from '@aws-sdk/client-ec2';
 import { GetCommandInvocationCommand, SendCommandCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { QuietMode } from '../../lambdas/shared/contracts.ts';
 import { DOCUMENTS, RESTORE, RESTORE_STATES, RESTORE_TAGS, SWAP_TAGS, USER_TAGS } from '../../lambdas/shared/names.ts';
@@ -7,6 +12,7 @@ import type { RestoreAnswer } from '../../lambdas/shared/restore-contracts.ts';
 import type { Account, Instance } from '../account.ts';
 import type { Volume } from '../aws/ec2-volumes.ts';
 import type { Execution } from '../aws/execution.ts';
+import { LAUNCH } from '../synthesise.ts';
 import * as workload from '../workload.ts';
 import { expectationOf } from './cells.ts';
 import { type Column, drop, type Taken, take } from './column.ts';
@@ -41,8 +47,11 @@ async function column(account: Account, report: Report, of: Column): Promise<voi
   });
   try {
     await workload.provision(source.machine, topology, source.data, engines);
-    // As after a boot: every device with the links that are its own.
-    await source.host.exec('udevadm trigger --subsystem-match=block --action=change; udevadm settle');
+    // As after a boot: every device with the links that are its own, and the database that starts with the host.
+    await source.host.exec(`mkdir -p /etc/systemd/system/mariadb.service.d
+      printf '[Unit]\nRequiresMountsFor=%s\n' ${mountsOf(topology).join(' ')} >/etc/systemd/system/mariadb.service.d/data.conf
+      systemctl daemon-reload; systemctl -q enable mariadb
+      udevadm trigger --subsystem-match=block --action=change; udevadm settle`);
     for (const mode of modes) {
       const name = `${topology} ${mode}`;
       let taken: Taken | undefined;
@@ -68,6 +77,14 @@ async function column(account: Account, report: Report, of: Column): Promise<voi
         );
       }
       await report.try('restore', `${name} on another machine`, () => elsewhere(account, source, of, set));
+      if (topology !== 'luks-lvm-xfs') {
+        await report.try('restore', `${name} on a machine that is launched for it`, () =>
+          launched(account, source, of, set, 'template'),
+        );
+      }
+      await report.try('restore', `${name} as a machine that boots from it`, () =>
+        launched(account, source, of, set, 'set'),
+      );
       if (topology !== 'root') {
         await report.try('restore', `${name} swapped, and back since the database does not start`, () =>
           swappedBack(account, source, of, set),
@@ -162,8 +179,9 @@ async function resetInTheMiddle(account: Account, source: Instance, start: () =>
   return execution;
 }
 
+/** The host has started all that starts at a boot, the database among it. */
 async function cameUp({ host }: Instance): Promise<void> {
-  await host.exec('systemctl is-system-running --wait || true; systemctl start mariadb', { timeoutMs: 300_000 });
+  await host.exec('systemctl is-system-running --wait || true', { timeoutMs: 300_000 });
 }
 
 async function elsewhere(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
@@ -218,31 +236,58 @@ async function swappedBack(account: Account, source: Instance, of: Column, set: 
   return `${execution.error}, and the original is as before, its database running`;
 }
 
-/** A swap that holds: the database's own service runs on the set, in its place, and the originals are kept. */
+/** On an instance of the template's own image, or on one that boots from the set's root volume as the original would. */
+async function launched(
+  account: Account,
+  source: Instance,
+  of: Column,
+  set: Taken,
+  root: 'template' | 'set',
+): Promise<string> {
+  await source.machine.pause();
+  try {
+    const { template } = LAUNCH;
+    const execution = await startRestore(account, source, of, set, { access: 'rw', launch: { template, root } }).ended;
+    refute([execution.status !== 'SUCCEEDED' && `the restore ended ${execution.error}: ${execution.cause}`]);
+    const { instanceId, mounted } = execution.output as { instanceId: string; mounted: Pick<RestoreAnswer, 'mounts'> };
+    const instance = account.instances.find(({ id }) => id === instanceId);
+    if (!instance) throw new Error(`${instanceId} is not there`);
+    try {
+      if (root === 'template') return await verified(instance, of, set, mounted.mounts, 'rw');
+      await cameUp(instance);
+      return await runsInPlace(instance, of, set);
+    } finally {
+      await endInstance(account, instanceId, execution.name);
+    }
+  } finally {
+    await source.machine.resume();
+  }
+}
+
+/** As docs/restore.md has it for a person. */
+async function endInstance(account: Account, instanceId: string, restoreName: string): Promise<void> {
+  const { ec2, world } = account;
+  await ec2.send(new TerminateInstancesCommand({ InstanceIds: [instanceId] }));
+  for (const { id, tags } of [...world.ec2.launches.images.all.values()]) {
+    if (tags.get(RESTORE_TAGS.restore) === restoreName) await ec2.send(new DeregisterImageCommand({ ImageId: id }));
+  }
+  while (world.ec2.instances.get(instanceId)?.state === 'shutting-down') await sleep(100);
+  for (const { id } of madeBy(account, restoreName)) await ec2.send(new DeleteVolumeCommand({ VolumeId: id }));
+}
+
+/** A swap that holds: the database's own service runs on the set, in its place, also after a boot, and the originals are kept. */
 async function swapped(account: Account, source: Instance, of: Column, set: Taken): Promise<string> {
   await stopPostgresql(source, of);
   const { devices } = account.world.ec2.instances.get(source.id) ?? { devices: new Map() };
   const before = new Map(devices);
   const run = await restored(account, source, of, set, { swap: true });
-  const places = mountsOf(of.topology).map((mount) => ({ mount, at: mount }));
-  const started = of.engines.filter((engine) => engine !== 'mariadb');
-  const verdict = await workload.verifyMounted(source.machine, of.topology, places, started);
-  const { stdout } = await source.host.exec(
-    "mariadb -N -B lab -e 'SELECT MAX(id), (SELECT SUM(balance) FROM accounts) FROM entries'",
-  );
-  const [last = Number.NaN, balance] = stdout.trim().split(/\s+/).map(Number);
+  await runsInPlace(source, of, set);
+  await source.machine.reboot({ hard: true });
+  await cameUp(source);
+  const seen = await runsInPlace(source, of, set);
   const originals = [...before].filter(([device]) => device !== '/dev/xvda').map(([, id]) => id);
   const kept = originals.map((id) => account.world.ec2.volumes.find(id));
   refute([
-    ...verdict.problems,
-    balance !== 1_000_000 && `the sum of the accounts is ${balance}`,
-    ...set.promised.map(([engine, what]) => {
-      const seen = engine === 'mariadb' ? last : (verdict.databases[engine]?.maxId ?? Number.NaN);
-      return (
-        !(what && seen >= what.least && seen <= what.most) &&
-        `${engine}: the last transaction restored is ${seen}, promised were ${what?.least} to ${what?.most}`
-      );
-    }),
     ...kept.map(
       ({ id, state, tags }) =>
         !(state === 'available' && tags.get(SWAP_TAGS.swappedOut) === run.name) &&
@@ -253,6 +298,29 @@ async function swapped(account: Account, source: Instance, of: Column, set: Take
     ...(await leftOn(source)),
   ]);
   for (const { id } of kept) await account.ec2.send(new DeleteVolumeCommand({ VolumeId: id }));
+  return seen;
+}
+
+/** The database's own service runs on the set, which lies where the original lay. */
+async function runsInPlace(at: Instance, { topology, engines }: Column, { promised }: Taken): Promise<string> {
+  const places = mountsOf(topology).map((mount) => ({ mount, at: mount }));
+  const started = engines.filter((engine) => engine !== 'mariadb');
+  const verdict = await workload.verifyMounted(at.machine, topology, places, started);
+  const { stdout } = await at.host.exec(
+    "mariadb -N -B lab -e 'SELECT MAX(id), (SELECT SUM(balance) FROM accounts) FROM entries'",
+  );
+  const [last = Number.NaN, balance] = stdout.trim().split(/\s+/).map(Number);
+  refute([
+    ...verdict.problems,
+    balance !== 1_000_000 && `the sum of the accounts is ${balance}`,
+    ...promised.map(([engine, what]) => {
+      const seen = engine === 'mariadb' ? last : (verdict.databases[engine]?.maxId ?? Number.NaN);
+      return (
+        !(what && seen >= what.least && seen <= what.most) &&
+        `${engine}: the last transaction restored is ${seen}, promised were ${what?.least} to ${what?.most}`
+      );
+    }),
+  ]);
   return `the database runs in its place, ${last} transactions, the last one acknowledged among them; ${verdict.files?.ok} files right`;
 }
 
