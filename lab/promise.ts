@@ -31,6 +31,18 @@ export function promiseOf(
   return { least: lastAt(from), most: lastAt(to) + 1 };
 }
 
+/** What restored databases lack, or have beyond what was promised. `lastOf`: the last transaction that an engine's has. */
+export const promisesBroken = (
+  promised: readonly (readonly [Engine, Promised | undefined])[],
+  lastOf: (engine: Engine) => number,
+): string[] =>
+  promised
+    .filter(([engine, what]) => !(what && lastOf(engine) >= what.least && lastOf(engine) <= what.most))
+    .map(
+      ([engine, what]) =>
+        `${engine}: the last transaction restored is ${lastOf(engine)}, promised were ${what?.least} to ${what?.most}`,
+    );
+
 /** Between when and when the set's instant lies, on the host's clock; undefined where the host can't tell. */
 function instantOf({ mode, filesystems, lvmSnapshots, frozenAt }: Receipt): [from: number, to: number] | undefined {
   const times = (all: readonly (number | null)[]) => all.filter((at) => at !== null);

@@ -6,7 +6,7 @@ import type { Account, Instance } from '../account.ts';
 import type { Execution } from '../aws/execution.ts';
 import { type Window, windowOf } from '../demo/window.ts';
 import { evidenceOf, hostClock } from '../evidence.ts';
-import { type Promised, promiseOf } from '../promise.ts';
+import { type Promised, promiseOf, promisesBroken } from '../promise.ts';
 import * as workload from '../workload.ts';
 import { expectationOf, type Miss } from './cells.ts';
 import { leftovers, mountsOf } from './leftovers.ts';
@@ -118,11 +118,7 @@ export async function restored(
   refute([
     ...verdict.problems,
     mode === 'lvm-snapshot' && verdict.merged.length === 0 && 'no LVM snapshot was merged',
-    ...promised.map(
-      ([engine, what]) =>
-        !(what && last(engine) >= what.least && last(engine) <= what.most) &&
-        `${engine}: the last transaction restored is ${last(engine)}, promised were ${what?.least} to ${what?.most}`,
-    ),
+    ...promisesBroken(promised, last),
   ]);
   await drop(account, run);
   const counts = engines.map((engine) => `${engine} ${last(engine)}`);

@@ -12,6 +12,7 @@ import type { RestoreAnswer } from '../../lambdas/shared/restore-contracts.ts';
 import type { Account, Instance } from '../account.ts';
 import type { Volume } from '../aws/ec2-volumes.ts';
 import type { Execution } from '../aws/execution.ts';
+import { promisesBroken } from '../promise.ts';
 import { LAUNCH } from '../synthesise.ts';
 import * as workload from '../workload.ts';
 import { expectationOf } from './cells.ts';
@@ -309,19 +310,15 @@ async function runsInPlace(at: Instance, { topology, engines }: Column, { promis
   const { stdout } = await at.host.exec(
     "mariadb -N -B lab -e 'SELECT MAX(id), (SELECT SUM(balance) FROM accounts) FROM entries'",
   );
-  const [last = Number.NaN, balance] = stdout.trim().split(/\s+/).map(Number);
+  const [maxId = Number.NaN, balance] = stdout.trim().split(/\s+/).map(Number);
   refute([
     ...verdict.problems,
     balance !== 1_000_000 && `the sum of the accounts is ${balance}`,
-    ...promised.map(([engine, what]) => {
-      const seen = engine === 'mariadb' ? last : (verdict.databases[engine]?.maxId ?? Number.NaN);
-      return (
-        !(what && seen >= what.least && seen <= what.most) &&
-        `${engine}: the last transaction restored is ${seen}, promised were ${what?.least} to ${what?.most}`
-      );
-    }),
+    ...promisesBroken(promised, (engine) =>
+      engine === 'mariadb' ? maxId : (verdict.databases[engine]?.maxId ?? Number.NaN),
+    ),
   ]);
-  return `the database runs in its place, ${last} transactions, the last one acknowledged among them; ${verdict.files?.ok} files right`;
+  return `the database runs in its place, ${maxId} transactions, the last one acknowledged among them; ${verdict.files?.ok} files right`;
 }
 
 /** The lab's PostgreSQL belongs to no service that could be started again. */
@@ -373,13 +370,10 @@ async function verified(
   refute([
     ...verdict.problems,
     (verdict.files?.ok ?? 0) < 10 && `only ${verdict.files?.ok} files were there to check`,
-    ...promised
-      .filter(([engine]) => started.includes(engine))
-      .map(
-        ([engine, what]) =>
-          !(what && last(engine) >= what.least && last(engine) <= what.most) &&
-          `${engine}: the last transaction restored is ${last(engine)}, promised were ${what?.least} to ${what?.most}`,
-      ),
+    ...promisesBroken(
+      promised.filter(([engine]) => started.includes(engine)),
+      last,
+    ),
   ]);
   const databases = started.map((engine) => `${engine} started, ${last(engine)} transactions, `);
   return `${databases.join('')}${verdict.files?.ok} files right`;
