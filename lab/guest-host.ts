@@ -44,8 +44,8 @@ export class GuestHost implements Agent {
       this.#pending.set(commandId, { resolve, reject });
     });
     const instance = this.machine.instanceId;
-    const order = { instance, region: this.#region, parameters, script, timeoutSeconds };
-    this.machine.ssm.send('STEP', commandId, JSON.stringify(order));
+    const order = JSON.stringify({ instance, region: this.#region, parameters, timeoutSeconds });
+    this.machine.ssm.send('STEP', commandId, `${order}\n${script}`);
     return outcome;
   }
 
