@@ -108,6 +108,9 @@ export const VERIFY_SCRIPTS: readonly string[] = [
   'main.sh',
 ];
 
+/** What Thaw does before it unpacks itself, as it stands in the repository. */
+export const THAW_AT_ONCE = 'thaw-at-once.sh';
+
 /** The scripts in reading order: what all share, what the host is, what is done to it, who does it. */
 export const SCRIPTS: readonly string[] = [
   'common.sh',
@@ -247,7 +250,7 @@ DOCUMENT=${noun}
 ${Object.keys(parametersOf(noun))
   .map((name) => `P_${name.toUpperCase()}='{{ ${name} }}'`)
   .join('\n')}
-PACKED='
+${noun === 'thaw' ? bodyOf(readScript(THAW_AT_ONCE)) : ''}PACKED='
 ${packed(noun)}
 '
 SCRIPT=$(printf '%s' "$PACKED" | base64 -d | gzip -dc) || {

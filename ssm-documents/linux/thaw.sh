@@ -1,14 +1,10 @@
 #!/bin/bash
 # shellcheck shell=bash disable=SC2154
 # Document Thaw: lets go of one run's freeze, whatever state it is in; asked twice it answers twice. A tombstone stands
-# before anything else, so that a freeze still under way stops and a late one refuses.
+# before anything else, so that a freeze still under way stops and a late one refuses. Whoever holds was told by
+# thaw-at-once.sh; here it is looked after.
 
 thaw_main() {
-  # Whoever holds is told first, and looked after then.
-  if active_is "$P_RUN"; then
-    bury "$P_RUN" || true
-    ask_holder "$P_WHY $P_RUN"
-  fi
   prepare_run_directory
   bury "$P_RUN" || log "no tombstone: /run is full"
   thaw_active "$P_RUN" "$P_WHY"

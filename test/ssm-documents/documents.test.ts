@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -22,13 +32,14 @@ import {
   renderDocuments,
   renderScript,
   scriptsOf,
+  THAW_AT_ONCE,
   unpackedScript,
 } from '../../lib/documents.ts';
 import { withFunctions } from './fake-host.ts';
 
 const documents = renderDocuments();
 const NOUNS = Object.keys(documents) as DocumentNoun[];
-const ALL_SCRIPTS = new Set(NOUNS.flatMap(scriptsOf));
+const ALL_SCRIPTS = new Set([...NOUNS.flatMap(scriptsOf), THAW_AT_ONCE]);
 /** Those that runs send. */
 const OURS = Object.keys(DOCUMENT_PARAMETERS) as (keyof typeof DOCUMENT_PARAMETERS)[];
 const linesOf = (noun: DocumentNoun) => documents[noun].mainSteps[0].inputs.runCommand;
@@ -203,4 +214,29 @@ test('every error of the contract ends the document with its own exit code and o
 
 test('an exit code is never one that the agent has a use for', () => {
   for (const code of Object.values(HOST_ERRORS)) assert.ok(code >= 10 && code <= 40);
+});
+
+test('Thaw tells the holder of its own run, and lays the tombstone, before it is unpacked', () => {
+  const run = mkdtempSync(join(scratch, 'run-'));
+  mkdirSync(join(run, 'active'));
+  mkdirSync(join(run, 'tombstones'));
+  writeFileSync(join(run, 'active/run'), 'held\n');
+  spawnSync('mkfifo', [join(run, 'active/control')]);
+  // A pipe that nobody has open forgets what is in it.
+  const control = openSync(join(run, 'active/control'), constants.O_RDWR | constants.O_NONBLOCK);
+  const saidBy = (id: string) => {
+    const thaw = renderScript('thaw', { Run: id, Why: 'asked' });
+    assert.equal(bash(`FF_RUN=${run}\ngzip() { return 127; }\n${thaw}`).status, HOST_ERRORS.HostUnfit);
+    const bytes = Buffer.alloc(100);
+    try {
+      return bytes.toString('utf8', 0, readSync(control, bytes));
+    } catch {
+      return '';
+    }
+  };
+  assert.equal(saidBy('another'), '');
+  assert.deepEqual(readdirSync(join(run, 'tombstones')), []);
+  assert.equal(saidBy('held'), 'asked held\n');
+  assert.deepEqual(readdirSync(join(run, 'tombstones')), ['held']);
+  closeSync(control);
 });

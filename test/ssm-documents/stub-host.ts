@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HOST_ERRORS, type HostErrorCode, Receipt } from '../../lambdas/shared/contracts.ts';
-import { bodyOf, readScript, SCRIPTS } from '../../lib/documents.ts';
+import { bodyOf, readScript, SCRIPTS, THAW_AT_ONCE } from '../../lib/documents.ts';
 
 export type Answer = 'ok' | HostErrorCode | 'killed';
 
@@ -139,11 +139,16 @@ export class StubHost {
   ): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     const header = Object.entries({
       DOCUMENT: noun,
+      FF_RUN: this.#run,
       ...Object.fromEntries(Object.entries(parameters).map(([name, value]) => [`P_${name}`, value])),
     });
     const assignments = header.map(([name, value]) => `${name}='${value}'`).join('\n');
     const file = join(this.#world, `${noun}-${Math.random().toString(36).slice(2)}.sh`);
-    writeFileSync(file, `set -Eeuo pipefail\n${assignments}\nSCRIPT=$(<'${this.#world}/script')\neval "$SCRIPT"\n`);
+    const atOnce = noun === 'thaw' ? bodyOf(readScript(THAW_AT_ONCE)) : '';
+    writeFileSync(
+      file,
+      `set -Eeuo pipefail\n${assignments}\n${atOnce}SCRIPT=$(<'${this.#world}/script')\neval "$SCRIPT"\n`,
+    );
     const child = spawn('bash', [file], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     if (killAfterMs !== undefined) setTimeout(() => killGroup(child), killAfterMs);
     let said = '';
