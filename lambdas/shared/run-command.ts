@@ -54,16 +54,32 @@ export interface Answered<Answer> {
 /** When a command's answer is looked for. Each look takes from a rate that the whole account shares. */
 export interface Looks {
   firstMs: number;
+  /** The next look comes after this share of the time since the command was sent, within these bounds. */
+  share: number;
+  shortestMs: number;
+  /** The wait of those who were throttled once, too. */
   longestMs: number;
   /** After a look that was throttled, at most. */
   longestBackoffMs: number;
 }
 
-/** While the host may be frozen: hardly any command is answered sooner, and a second of the window is dear. */
-export const URGENT: Looks = { firstMs: 750, longestMs: 1_000, longestBackoffMs: 1_000 };
+/** While the host may be frozen: hardly any command is answered sooner than the first look, and the window is dear. */
+export const URGENT: Looks = {
+  firstMs: 750,
+  share: 1 / 20,
+  shortestMs: 250,
+  longestMs: 1_000,
+  longestBackoffMs: 1_000,
+};
 
 /** While nothing is held: what is not asked for here is left for those who are in their window. */
-export const CALM: Looks = { firstMs: 1_500, longestMs: 4_000, longestBackoffMs: 8_000 };
+export const CALM: Looks = {
+  firstMs: 1_500,
+  share: 1,
+  shortestMs: 1_500,
+  longestMs: 4_000,
+  longestBackoffMs: 8_000,
+};
 
 /** Gives up `patienceMs` after sending; what the host does by then is not known, and the error says so. */
 export const runCommand = async <Schema extends z.ZodMiniType>(
@@ -140,9 +156,11 @@ const follow = async (
   command: Command,
   commandId: string,
   deadline: number,
-  { firstMs, longestMs, longestBackoffMs }: Looks,
+  { firstMs, share, shortestMs, longestMs, longestBackoffMs }: Looks,
 ): Promise<Invocation> => {
+  const began = clock.now();
   let wait = firstMs;
+  let shortest = shortestMs;
   let seen = 'nothing yet';
   for (;;) {
     if (clock.now() + wait > deadline) {
@@ -155,10 +173,11 @@ const follow = async (
       const invocation = await channel.look(commandId, command.instanceId);
       if (invocation && !isUnderway(invocation)) return invocation;
       seen = invocation?.details ?? seen;
-      wait = Math.min(wait * 1.5, longestMs);
+      wait = Math.min(Math.max((clock.now() - began) * share, shortest), longestMs);
     } catch (error) {
       if (!isPassing(error)) throw error;
       seen = (error as Error).name;
+      if (isThrottle(error)) shortest = longestMs;
       wait = Math.min(wait * 2, longestBackoffMs) * (0.5 + clock.chance() / 2);
     }
   }

@@ -152,6 +152,32 @@ describe('a command that is throttled', () => {
   });
 });
 
+describe('the answer of a freeze', () => {
+  const frozenIn = async (host: FakeSsm) => {
+    const { answeredAt, sentAt } = await runCommand(host, host.clock, command, ThawAnswer, 60_000, URGENT);
+    return answeredAt - sentAt;
+  };
+
+  for (const afterMs of [900, 2_345, 4_600, 12_000, 25_000])
+    test(`that is there after ${afterMs} ms waits for a quarter of a second, or a twentieth of what it took`, async () => {
+      const waited = (await frozenIn(ssm().next({ answer, afterMs }))) - afterMs;
+      assert.ok(waited <= Math.max(250, afterMs / 20), `${waited} ms`);
+    });
+
+  test('is looked for once a second by those who were throttled once: the rate is shared', async () => {
+    const host = ssm().next({ answer, afterMs: 4_900 }).failLooks(awsError('ThrottlingException'));
+    let looks = 0;
+    const look = host.look;
+    host.look = (id) => {
+      looks += 1;
+      return look(id);
+    };
+    const waited = (await frozenIn(host)) - 4_900;
+    assert.ok(looks <= 7, `${looks} looks`);
+    assert.ok(waited <= 1_000, `${waited} ms`);
+  });
+});
+
 describe('a command that succeeds', () => {
   test('its answer is found though SSM does not know the command at first', async () => {
     const host = ssm().next({ answer });
