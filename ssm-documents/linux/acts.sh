@@ -78,10 +78,13 @@ run_until() {
 # database can't end a session whose writes are blocked; LVM snapshots last, they stall nobody.
 undo_all() {
   local failed=0 undo apps=()
-  undo_filesystems
+  read_journal
   for undo in "${JOURNAL[@]}"; do
     if [[ $undo == app\ * ]]; then apps+=("${undo#app }"); fi
   done
+  # They look while the file systems are thawed.
+  keepers_ask ${apps[@]+"${apps[@]}"}
+  undo_filesystems
   keepers_release ${apps[@]+"${apps[@]}"}
   : >"$ACTIVE/released"
   lvm_check

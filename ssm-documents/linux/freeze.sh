@@ -171,7 +171,7 @@ emergency_thaw() {
 
 await_answer() {
   local code json
-  while [ ! -e "$FF_RUN/answers/$RUN" ]; do
+  until { read -r code && read -r json; } 2>/dev/null <"$FF_RUN/answers/$RUN"; do
     now_cs
     # The lease and the watchdog's patience are over: whatever happened, nothing is frozen any more.
     if [ "$REPLY" -gt "$((UNTIL + 500))" ]; then
@@ -182,7 +182,6 @@ await_answer() {
     fi
     pause 0.02
   done
-  { read -r code && read -r json; } <"$FF_RUN/answers/$RUN"
   printf '%s\n' "$json"
   exit "$code"
 }

@@ -38,6 +38,8 @@ holder_main() {
 holder_freeze() {
   # Most of what is dirty is written back while nobody waits yet.
   still_wanted && sync_all everything || return 1
+  now_cs
+  SYNCED_AT=$REPLY
   keepers_freeze ${APP_DRIVER[@]+"${!APP_DRIVER[@]}"} || return 1
   still_wanted || return 1
   "freeze_${MODE//-/_}" && still_wanted
@@ -45,7 +47,10 @@ holder_freeze() {
 
 freeze_fs_freeze() {
   local i
-  sync_all freezable || return 1
+  # What became dirty since is written back by the freeze itself. After a long wait for a lock that may be much, and a
+  # freeze that takes too long can't be given up on like a sync.
+  now_cs
+  if [ "$REPLY" -gt $((SYNCED_AT + 200)) ]; then sync_all freezable || return 1; fi
   for i in "${!FS_MOUNT[@]}"; do
     if [ "${FS_FREEZABLE[$i]}" != 1 ]; then continue; fi
     still_wanted && fs_freeze "$i" || return 1
@@ -145,10 +150,8 @@ await_stuck() {
   if [ "${#STUCK[@]}" -gt 0 ]; then undo_all; fi
 }
 
-# The answer to Freeze: a file, since Freeze may be gone by the time it comes.
-answer() {
-  printf '%s\n%s\n' "$2" "$1" >"$FF_RUN/answers/.$RUN" && mv -f "$FF_RUN/answers/.$RUN" "$FF_RUN/answers/$RUN"
-}
+# The answer to Freeze: a file, since Freeze may be gone by the time it comes. It is whole with its second line.
+answer() { printf '%s\n%s\n' "$2" "$1" >"$FF_RUN/answers/$RUN"; }
 
 # First fault wins: what follows from it says less.
 FAULT_NAME='' FAULT_TEXT='' FAULT_EXIT=''

@@ -73,12 +73,23 @@ keepers_release() {
   keepers_release_at_once ${hooks[@]+"${hooks[@]}"}
 }
 
+# Asks those that have a lock whether they still have it, once.
+KEEPER_ASKED=()
+keepers_ask() {
+  local i
+  for i in "$@"; do
+    if [ -n "${KEEPER_ASKED[$i]:-}" ] || ! keeper_has_lock "$i"; then continue; fi
+    KEEPER_ASKED[i]=yes
+    keeper_tell "$i" held
+  done
+}
+
 # A keeper that does not let go in time is killed; the lock goes with its session, or is taken back by the driver.
 keepers_release_at_once() {
   local i began left=()
-  # Both orders at once: nobody's release waits for what another one answers.
+  keepers_ask "$@"
+  # Before their answers are heard: nobody's release waits for what another one says.
   for i in "$@"; do
-    if keeper_has_lock "$i"; then keeper_tell "$i" held; fi
     if [ -n "${KEEPER_PID[$i]:-}" ]; then keeper_tell "$i" "thaw ${THAWED_BY:-}"; fi
   done
   now_cs

@@ -44,14 +44,16 @@ counters_choose() {
 # Reads every counter in one pass, without a fork: sectors written are the tenth field of /proc/diskstats. Not the writes that
 # were completed: a flush of the disk's cache is one of these, and an fsync of a file that has nothing to write makes one.
 counters_read() {
-  local row k
+  local when=$1 row k IFS=$' \t\n'
+  local -A at=()
+  for k in ${WRITE_DEVICE[@]+"${!WRITE_DEVICE[@]}"}; do at[${WRITE_DEVICE[$k]}]=$k; done
   rows_of "$FF_PROC/diskstats"
   for row in ${ROWS[@]+"${ROWS[@]}"}; do
-    read_words "$row"
-    for k in ${WRITE_DEVICE[@]+"${!WRITE_DEVICE[@]}"}; do
-      if [ "${WRITE_DEVICE[$k]}" = "${WORDS[2]:-}" ]; then
-        if [ "$1" = freeze ]; then WRITE_FREEZE[k]=${WORDS[9]}; else WRITE_THAW[k]=${WORDS[9]}; fi
-      fi
-    done
+    # shellcheck disable=SC2086 # the kernel's words are numbers and names of devices
+    set -- $row
+    if [ "$#" -lt 10 ]; then continue; fi
+    k=${at[$3]:-}
+    if [ -z "$k" ]; then continue; fi
+    if [ "$when" = freeze ]; then WRITE_FREEZE[k]=${10}; else WRITE_THAW[k]=${10}; fi
   done
 }

@@ -168,14 +168,21 @@ mysql_oldest_query() {
   REPLY=${REPLY:-nothing that the process list shows}
 }
 
-# The log position under the lock: what a replica or a point-in-time recovery starts from.
+# The log position under the lock: what a replica or a point-in-time recovery starts from. Asked for at once, since writers
+# wait meanwhile; one of the two that tell it is an error, by version.
 mysql_position() {
-  local i=$1 position='' gtid=@@gtid_executed
-  if mysql_say "$i" 2 'SHOW MASTER STATUS' || mysql_say "$i" 2 'SHOW BINARY LOG STATUS'; then position=${REPLY//$'\t'/ }; fi
-  # The last columns are mostly empty.
-  while [[ $position == *' ' ]]; do position=${position% }; done
+  local i=$1 line position='' gtid=@@gtid_executed
   if [[ ${APP_NAME[$i]} == MariaDB* ]]; then gtid=@@gtid_binlog_pos; fi
-  if mysql_say "$i" 2 "SELECT $gtid" && [ -n "$REPLY" ]; then position+=" gtid $REPLY"; fi
+  client_turn
+  client_ask "$i" 2 "SHOW MASTER STATUS;"$'\n'"SHOW BINARY LOG STATUS;"$'\n'"SELECT 'gtid', $gtid;"$'\n'"SELECT '$CLIENT_MARK';" || return 0
+  local IFS=$'\n'
+  set -f
+  for line in $REPLY; do
+    # The last columns are mostly empty.
+    while [[ $line == *$'\t' ]]; do line=${line%$'\t'}; done
+    case $line in ERROR* | gtid) ;; *) position+="${position:+ }${line//$'\t'/ }" ;; esac
+  done
+  set +f
   APP_POSITION[i]=$position
 }
 
