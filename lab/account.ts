@@ -5,6 +5,7 @@ import type { Execution } from './aws/execution.ts';
 import { World, type WorldOptions } from './aws/world.ts';
 import { GuestHost } from './guest-host.ts';
 import type { Machine } from './machine.ts';
+import type { BlockStore } from './ports.ts';
 import { startMachine } from './start.ts';
 import { DRILL_PLACE, LAUNCH, type LabPolicy, synthesise } from './synthesise.ts';
 import { Volumes } from './volumes.ts';
@@ -21,7 +22,10 @@ export class Account {
 
   private constructor(options: AccountOptions) {
     this.#progress = options.progress ?? (() => {});
-    this.world = new World({ store: this.volumes, ...(options.latency && { latency: options.latency }) });
+    this.world = new World({
+      store: options.store ?? this.volumes,
+      ...(options.latency && { latency: options.latency }),
+    });
     this.#letLaunch();
   }
 
@@ -129,7 +133,7 @@ export class Account {
   }
 
   /** Runs the Backup workflow as the schedule or a person would. */
-  backup(instance: Instance, policy?: string): Execution {
+  backup(instance: Pick<Instance, 'id'>, policy?: string): Execution {
     const time = new Date()
       .toISOString()
       .replace(/\.\d+Z$/, 'Z')
@@ -196,6 +200,8 @@ export interface AccountOptions {
   readonly hookDocuments?: readonly string[];
   readonly progress?: (text: string) => void;
   readonly latency?: WorldOptions['latency'];
+  /** Disks of instances that are none of the lab's guests. @default the guests' own */
+  readonly store?: BlockStore;
   /** Multiplies the workflow's waits. @default 1 */
   readonly timeScale?: number;
   /** An instance that boots while the stack is synthesised: the first of `instances`. */

@@ -1,7 +1,7 @@
 /**
  * Measures, and writes what it measured into docs/benchmarks/ and from there into docs/benchmarks.md.
  *
- *   npm run bench [-- PART...]      parts: window, consistency, sizes
+ *   npm run bench [-- PART...]      parts: window, native, consistency, sizes
  *     --rounds N                    how often each thing is measured
  *     --minutes N                   begins nothing new after so long
  *     --add                         to what was measured before

@@ -15,7 +15,7 @@ export interface Evidence {
   readonly times: Readonly<Record<'freezeAnswered' | 'snapshotsRequested' | 'snapshotsAnswered' | 'thawSent', number>>;
 }
 
-export function evidenceOf(account: Account, source: Instance, execution: Execution): Evidence | undefined {
+export function evidenceOf(account: Account, source: Pick<Instance, 'id'>, execution: Execution): Evidence | undefined {
   const bucket = account.deployment.stack.buckets[0]?.name ?? '';
   const key = `sets/${source.id}/${execution.name}.json`;
   if (!account.world.s3.list(bucket, key, '', 1).keys.includes(key)) return undefined;
@@ -23,8 +23,12 @@ export function evidenceOf(account: Account, source: Instance, execution: Execut
 }
 
 /** Milliseconds since 1970 at the guest's boot: its boot clock as the writers and the receipt have it. */
-export async function hostClock(source: Instance): Promise<number> {
+export const hostClock = (source: Instance): Promise<number> =>
+  bootTime(() => workload.guestMonotonicMs(source.machine));
+
+/** Milliseconds since 1970 at the boot of a host that tells the milliseconds since. */
+export async function bootTime(sinceBoot: () => Promise<number>): Promise<number> {
   const sent = Date.now();
-  const uptime = await workload.guestMonotonicMs(source.machine);
+  const uptime = await sinceBoot();
   return (sent + Date.now()) / 2 - uptime;
 }

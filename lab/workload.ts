@@ -57,7 +57,7 @@ export async function provision(
   engines: readonly Engine[] = ['mariadb'],
 ): Promise<void> {
   if (volumeIds.length !== TOPOLOGIES[topology]) throw new Error(`${topology} takes ${TOPOLOGIES[topology]} volumes`);
-  await machine.exec(source('provision.sh'), {
+  await machine.exec(`${placeFile('schema-mariadb.sql')}\n${source('provision.sh')}`, {
     args: [topology, engines.join(), ...volumeIds],
     timeoutMs: 180_000,
   });

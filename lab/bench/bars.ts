@@ -7,7 +7,7 @@ export interface Bar {
 }
 
 const COLOURS: Record<Where, [fill: string, words: string]> = {
-  host: ['host', 'the host’s own work (emulated here)'],
+  host: ['host', 'the host’s own work'],
   injected: ['injected', 'AWS, as injected'],
   between: ['between', 'functions, states, looking for answers'],
 };

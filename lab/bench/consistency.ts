@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GuestServer, TOPOLOGY } from './guest-server.ts';
 import { type Machine, measuredOn, type Part, table } from './page.ts';
-import { Rig, TOPOLOGY } from './rig.ts';
+import type { Rig } from './rig.ts';
 import { take, WAYS, type Way } from './ways.ts';
 
 type Name = Way | 'naive';
@@ -37,7 +38,7 @@ export const consistency: Part = {
   async measure({ rounds = 50, minutes = Number.POSITIVE_INFINITY, before, save }) {
     const end = Date.now() + minutes * 60_000;
     const measured = [...((before as Results | undefined)?.rounds ?? [])];
-    const rig = await Rig.open((text) => console.log(text));
+    const rig = await GuestServer.rig((text) => console.log(text));
     try {
       rig.inject(1);
       for (const way of Array.from({ length: rounds }, () => ORDER).flat()) {
@@ -83,7 +84,7 @@ than its lock promises; sets of the other ways bear none.
 
 const isFalse = ({ grade, problems }: Round): boolean => grade === 'application' && problems.length > 0;
 
-async function one(rig: Rig, way: Way): Promise<Round> {
+async function one(rig: Rig<GuestServer>, way: Way): Promise<Round> {
   const { images, snapshotIds, grade, least, most } = await take(rig, way, LOAD_MS);
   const round = await verified(rig, way, images, { least, most });
   await rig.forget(snapshotIds);
@@ -91,13 +92,13 @@ async function one(rig: Rig, way: Way): Promise<Round> {
 }
 
 /** As a loop of CreateSnapshot over the volumes would. */
-async function naive(rig: Rig): Promise<Round> {
+async function naive(rig: Rig<GuestServer>): Promise<Round> {
   const { account, source } = rig;
-  const at = await rig.now();
+  const at = await source.now();
   const taken = await account.volumes.snapshotOneByOne(source.id, source.data, 600);
   await Promise.all(taken.map(({ completed }) => completed));
   await sleep(500);
-  const least = (await rig.acknowledgements()).findLast(({ ms }) => ms <= at)?.id ?? 0;
+  const least = (await source.acknowledgements()).findLast(({ ms }) => ms <= at)?.id ?? 0;
   const images = taken.map(({ image }) => image);
   const round = await verified(rig, 'naive', images, { least, most: Number.POSITIVE_INFINITY });
   for (const image of images) await account.volumes.deleteImage(image);
@@ -105,7 +106,7 @@ async function naive(rig: Rig): Promise<Round> {
 }
 
 async function verified(
-  { account, source }: Rig,
+  { account, source }: Rig<GuestServer>,
   way: Name,
   images: readonly string[],
   { least, most }: { least: number; most: number },

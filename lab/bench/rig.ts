@@ -5,67 +5,56 @@ import { DeleteSnapshotCommand } from '@aws-sdk/client-ec2';
 import { SSMClient } from '@aws-sdk/client-ssm';
 import type * as z from 'zod/mini';
 import { systemClock } from '../../lambdas/shared/clock.ts';
-import { USER_TAGS } from '../../lambdas/shared/names.ts';
 import { type Answered, type CommandChannel, runCommand } from '../../lambdas/shared/run-command.ts';
 import { commandChannel } from '../../lambdas/shared/ssm.ts';
-import { Account, type Instance } from '../account.ts';
+import type { Account } from '../account.ts';
 import type { Latency } from '../aws/limits.ts';
 import type { Invocation } from '../aws/ssm-delivery.ts';
-import { Documents } from '../suite/documents.ts';
-import * as workload from '../workload.ts';
+import { bootTime } from '../evidence.ts';
+import type { Acknowledgement } from '../workload.ts';
 
-export const TOPOLOGY = 'raid0-lvm-xfs';
 /** The document that Freezeframe is measured against. */
 export const PRE_AND_POST = 'Bench-PreAndPost';
 
 /** What is injected: milliseconds of each hop of Run Command, and of CreateSnapshots. */
 export const INJECTED = { hopMs: 300, createSnapshotsMs: 1_000 };
-/** An emulated processor takes seconds for what a real one does in fractions. */
-const LEASE_SECONDS = 120;
 /** EC2 takes no two snapshots of a volume within 15 s. */
 const INTERVAL_MS = 15_200;
 
-/** One host under load on four disks, and a desk from which its sets are taken in one way or another. */
-export class Rig {
+/** A host with MariaDB under load. */
+export interface Server {
+  readonly id: string;
+  /** Its data volumes. */
+  readonly data: readonly string[];
+  /** Milliseconds of its boot clock: the one of the acknowledgements and of receipts. */
+  now(): Promise<number>;
+  /** What the database's writer was promised so far. */
+  acknowledgements(): Promise<Acknowledgement[]>;
+  close?(): Promise<void>;
+}
+
+/** One host under load, and a desk from which its sets are taken in one way or another. */
+export class Rig<Source extends Server = Server> {
   readonly account: Account;
-  readonly source: Instance;
-  readonly documents: Documents;
+  readonly source: Source;
   readonly #ssm: SSMClient;
   readonly #channel: CommandChannel;
   injected = INJECTED;
   #lastSetAt = 0;
 
-  private constructor(account: Account, source: Instance) {
+  constructor(account: Account, source: Source) {
     this.account = account;
     this.source = source;
-    this.documents = new Documents(account.world, source.host);
+    account.world.ssm.documents.put(PRE_AND_POST, preAndPost());
     const credentials = { accessKeyId: account.world.accessKeyFor('operator'), secretAccessKey: 'lab' };
     const { endpoint } = account.deployment.server;
     this.#ssm = new SSMClient({ endpoint, region: account.world.region, credentials });
     this.#channel = commandChannel(this.#ssm);
   }
 
-  static async open(progress: (text: string) => void): Promise<Rig> {
-    const account = await Account.open({
-      policy: { grade: 'application', onDowngrade: 'keep', leaseSeconds: LEASE_SECONDS },
-      progress,
-      timeScale: 0.1,
-    });
-    try {
-      account.world.ssm.documents.put(PRE_AND_POST, preAndPost());
-      const tags = { [USER_TAGS.policy]: 'lab' };
-      const source = await account.launch({ tags, dataVolumes: workload.TOPOLOGIES[TOPOLOGY] });
-      await workload.provision(source.machine, TOPOLOGY, source.data);
-      await workload.startWriters(source.machine, TOPOLOGY);
-      return new Rig(account, source);
-    } catch (error) {
-      await account.close();
-      throw error;
-    }
-  }
-
   async close(): Promise<void> {
     this.#ssm.destroy();
+    await this.source.close?.();
     await this.account.close();
   }
 
@@ -113,17 +102,9 @@ export class Rig {
     for (const SnapshotId of snapshotIds) await this.account.ec2.send(new DeleteSnapshotCommand({ SnapshotId }));
   }
 
-  /** Milliseconds of the guest's clock. */
-  now(): Promise<number> {
-    return workload.guestMonotonicMs(this.source.machine);
-  }
-
-  acknowledgements(): Promise<workload.Acknowledgement[]> {
-    return workload.acknowledgements(this.source.machine, 'mariadb');
-  }
-
-  async exec(script: string): Promise<string> {
-    return (await this.source.machine.exec(script, { timeoutMs: 120_000 })).stdout.trim();
+  /** Milliseconds since 1970 at the host's boot. */
+  bootTime(): Promise<number> {
+    return bootTime(() => this.source.now());
   }
 }
 

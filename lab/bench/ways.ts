@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateSnapshotsCommand } from '@aws-sdk/client-ec2';
 import * as z from 'zod/mini';
-import { FreezeAnswer, type Receipt, ThawAnswer } from '../../lambdas/shared/contracts.ts';
+import { FreezeAnswer, InspectAnswer, type Receipt, ThawAnswer } from '../../lambdas/shared/contracts.ts';
 import { DOCUMENTS, type GradeName, USER_TAGS } from '../../lambdas/shared/names.ts';
-import { evidenceOf, hostClock } from '../evidence.ts';
+import { evidenceOf } from '../evidence.ts';
 import { promiseOf } from '../promise.ts';
 import { type Acknowledgement, longestGapMs } from '../workload.ts';
 import { PRE_AND_POST, type Rig } from './rig.ts';
@@ -49,13 +49,13 @@ const USUAL_MS = 10_000;
 
 export async function take(rig: Rig, way: Way, usualMs = USUAL_MS): Promise<Taken> {
   await rig.interval();
-  const before = await rig.now();
+  const before = await rig.source.now();
   await sleep(usualMs);
-  const from = await rig.now();
+  const from = await rig.source.now();
   const set = await TAKERS[way](rig);
   rig.noteSet();
   await sleep(500);
-  const acknowledged = await rig.acknowledgements();
+  const acknowledged = await rig.source.acknowledgements();
   return {
     gapMs: longestGapMs(acknowledged, from),
     usualMs: longestGapMs(acknowledged.filter(({ ms }) => ms >= before && ms < from)),
@@ -86,7 +86,7 @@ const TAKERS: Record<Way, (rig: Rig) => Promise<Set>> = {
     );
     const set = await createSnapshots(rig);
     const post = await rig.send(PRE_AND_POST, { command: 'post-script' }, z.object({ thawedAt: z.number() }));
-    const clock = await hostClock(rig.source);
+    const clock = await rig.bootTime();
     const at = (seconds: number) => clock + seconds * 1000;
     return {
       snapshotIds: set.snapshotIds,
@@ -106,8 +106,8 @@ const TAKERS: Record<Way, (rig: Rig) => Promise<Set>> = {
   },
 
   async 'one-by-one'(rig) {
-    const { topologyHash, bootId } = await rig.documents.inspect();
-    const uptime = (await rig.now()) / 1000;
+    const { answer: inspected } = await rig.send(DOCUMENTS.inspect, { Apps: 'auto' }, InspectAnswer);
+    const uptime = (await rig.source.now()) / 1000;
     const run = `bench-${Date.now()}`;
     const frozen = await rig.send(
       DOCUMENTS.freeze,
@@ -118,8 +118,8 @@ const TAKERS: Record<Way, (rig: Rig) => Promise<Set>> = {
         Lease: '120',
         Within: '105',
         NotAfter: `${Math.floor(uptime) + 60}`,
-        BootId: bootId,
-        Topology: topologyHash,
+        BootId: inspected.bootId,
+        Topology: inspected.topologyHash,
       },
       FreezeAnswer,
     );
@@ -135,7 +135,7 @@ const TAKERS: Record<Way, (rig: Rig) => Promise<Set>> = {
     const thawed = await rig.send(DOCUMENTS.thaw, { Run: run, Why: 'asked' }, ThawAnswer);
     const { receipt } = thawed.answer;
     if (!receipt) throw new Error('the freeze left no receipt');
-    const clock = await hostClock(rig.source);
+    const clock = await rig.bootTime();
     const at = (seconds: number | null) => clock + (seconds ?? Number.NaN) * 1000;
     return {
       snapshotIds: sets.flatMap(({ snapshotIds }) => snapshotIds),
@@ -156,7 +156,7 @@ const TAKERS: Record<Way, (rig: Rig) => Promise<Set>> = {
 
   async 'no-freeze'(rig) {
     const set = await createSnapshots(rig);
-    const clock = await hostClock(rig.source);
+    const clock = await rig.bootTime();
     return {
       snapshotIds: set.snapshotIds,
       stretches: [],
@@ -175,7 +175,7 @@ async function byFreezeframe(rig: Rig, mode: 'lvm-snapshot' | 'fs-freeze'): Prom
   const receipt = evidence?.receipt;
   if (execution.status !== 'SUCCEEDED' || !receipt)
     throw new Error(`the run ended ${execution.status}: ${execution.cause}`);
-  const clock = await hostClock(source);
+  const clock = await rig.bootTime();
   const at = (seconds: number | null | undefined) => clock + (seconds ?? Number.NaN) * 1000;
   const common = {
     snapshotIds: [...account.snapshotsOf(execution.name).values()].map(({ id }) => id),
@@ -223,7 +223,7 @@ function held({ injected: { hopMs, createSnapshotsMs } }: Rig, moments: Moments)
     stretch('until it is looked for', 'between', answered - ended - hopMs),
     stretch('functions and states', 'between', requested - answered),
     stretch('CreateSnapshots', 'injected', calls * createSnapshotsMs),
-    stretch('the disks of the lab', 'between', returned - requested - calls * createSnapshotsMs),
+    stretch('CreateSnapshots, longer than that', 'between', returned - requested - calls * createSnapshotsMs),
     stretch('functions and states', 'between', thawSent - returned),
     stretch('the thaw goes out', 'injected', hopMs),
     stretch('until the agent starts it', 'between', thawStarted - thawSent - hopMs),

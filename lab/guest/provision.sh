@@ -134,15 +134,7 @@ start_mariadb() {
     printf 'innodb_log_group_home_dir = %s\nlog_bin = %s\n' "$logs/mysql" "$logs/mysql/binlog" >>"$config"
   fi
   systemctl start mariadb
-  mariadb <<'SQL'
-CREATE DATABASE lab;
-USE lab;
-CREATE TABLE entries (id BIGINT PRIMARY KEY, body VARBINARY(4000) NOT NULL) ENGINE=InnoDB;
-CREATE TABLE accounts (id INT PRIMARY KEY, balance BIGINT NOT NULL) ENGINE=InnoDB;
--- Who looks for a lock that was left writes here.
-CREATE TABLE probe (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB;
-INSERT INTO accounts SELECT seq, 10000 FROM seq_1_to_100;
-SQL
+  mariadb </run/lab/schema-mariadb.sql
 }
 
 start_postgresql() {

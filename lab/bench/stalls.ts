@@ -1,0 +1,76 @@
+import { barsSvg } from './bars.ts';
+import { table } from './page.ts';
+import type { INJECTED } from './rig.ts';
+import { type Spread, spreadOf, told } from './spread.ts';
+import { type Stretch, type Taken, WAYS, type Way } from './ways.ts';
+
+/** What a set was to the writer, on a host that AWS was `times` as slow for as usual. */
+export interface Round extends Pick<Taken, 'gapMs' | 'usualMs' | 'stretches'> {
+  way: Way;
+  times: number;
+}
+
+export interface Stalls {
+  injected: typeof INJECTED;
+  rounds: Round[];
+}
+
+export const stallOf = (stalls: Stalls, way: Way, times = 1): Spread => spreadOf(of(stalls, way, times).map(stall));
+
+const stall = ({ gapMs, usualMs }: Round): number => Math.max(0, gapMs - usualMs);
+
+const of = ({ rounds }: Stalls, way: Way, times = 1): Round[] =>
+  rounds.filter((round) => round.way === way && round.times === times);
+
+export const STALL =
+  'The stall is the longest time between two acknowledged transactions, less the longest one of the ten seconds before.';
+
+export function stallTable(stalls: Stalls, ways: readonly Way[]): string {
+  const floor = stallOf(stalls, 'no-freeze').median;
+  return table(
+    ['Way', 'stall ms', 'usual pause ms', 'as long as the floor'],
+    ways.map((way) => {
+      const ms = stallOf(stalls, way);
+      return [
+        WAYS[way],
+        told(ms),
+        told(spreadOf(of(stalls, way).map(({ usualMs }) => usualMs))),
+        floor > 0 ? `${(ms.median / floor).toFixed(1)} ×` : '',
+      ];
+    }),
+  );
+}
+
+/** Rows: the goal, its bound and what was seen of it. */
+export const goalTable = (goals: readonly (readonly [goal: string, boundMs: number, seen: Spread])[]): string =>
+  table(
+    ['Goal', 'bound ms', 'seen ms', ''],
+    goals.map(([goal, bound, seen]) => [goal, bound.toFixed(0), told(seen), seen.median <= bound ? 'met' : 'missed']),
+  );
+
+export function fsFreezeGoal(stalls: Stalls): readonly [string, number, Spread] {
+  const { hopMs, createSnapshotsMs } = stalls.injected;
+  const bound = 2 * hopMs + createSnapshotsMs + 500;
+  return ['`fs-freeze`: what is injected on its path, and 500 ms', bound, stallOf(stalls, 'fs-freeze')];
+}
+
+/** Where the stall of `fs-freeze` went, beside what is injected. */
+export function partsOfFsFreeze(stalls: Stalls): string {
+  const share = (where: Stretch['where']) =>
+    told(spreadOf(of(stalls, 'fs-freeze').map(({ stretches }) => sum(stretches, where))));
+  return `Of the stall of \`fs-freeze\`, ${share('host')} ms are the host's own work, and
+${share('between')} ms lie between: looking for an answer that is there, functions, states.`;
+}
+
+const sum = (stretches: readonly Stretch[], where: Stretch['where']): number =>
+  stretches.filter((stretch) => stretch.where === where).reduce((total, { ms }) => total + ms, 0);
+
+/** Each way by the middle one of its rounds. */
+export function chartOf(title: string, stalls: Stalls, ways: readonly Way[]): string {
+  const bars = ways.map((way) => {
+    const rounds = of(stalls, way).toSorted((a, b) => stall(a) - stall(b));
+    const middle = rounds[Math.floor((rounds.length - 1) / 2)];
+    return { label: WAYS[way].replaceAll('`', ''), stretches: middle?.stretches ?? [] };
+  });
+  return barsSvg(title, bars);
+}

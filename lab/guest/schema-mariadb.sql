@@ -1,0 +1,7 @@
+CREATE DATABASE lab;
+USE lab;
+CREATE TABLE entries (id BIGINT PRIMARY KEY, body VARBINARY(4000) NOT NULL) ENGINE=InnoDB;
+CREATE TABLE accounts (id INT PRIMARY KEY, balance BIGINT NOT NULL) ENGINE=InnoDB;
+-- Who looks for a lock that was left writes here.
+CREATE TABLE probe (id INT AUTO_INCREMENT PRIMARY KEY) ENGINE=InnoDB;
+INSERT INTO accounts SELECT seq, 10000 FROM seq_1_to_100;
