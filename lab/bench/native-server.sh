@@ -7,7 +7,8 @@ directory=$1 root_volume=$2 data_volume=$3
 
 mount -t tmpfs tmpfs /run
 mkdir -p /run/mysqld /run/lab "$directory/data"
-truncate -s 1G "$directory/image"
+# Sparse; a processor that nobody emulates fills a gigabyte of binary logs in minutes.
+truncate -s 8G "$directory/image"
 mkfs.xfs -q "$directory/image"
 mount -o loop,noatime "$directory/image" "$directory/data"
 

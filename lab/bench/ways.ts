@@ -46,6 +46,8 @@ export type Way = keyof typeof WAYS;
 
 /** Milliseconds of load before each set: what the writer's longest pause is without one. */
 const USUAL_MS = 10_000;
+/** After a set, a writer that was let go has long been at work again. */
+const STILL_MS = 5_000;
 
 export async function take(rig: Rig, way: Way, usualMs = USUAL_MS): Promise<Taken> {
   await rig.interval();
@@ -56,6 +58,9 @@ export async function take(rig: Rig, way: Way, usualMs = USUAL_MS): Promise<Take
   rig.noteSet();
   await sleep(500);
   const acknowledged = await rig.source.acknowledgements();
+  // One that writes no more has no pauses, either.
+  const quietMs = (await rig.source.now()) - (acknowledged.at(-1)?.ms ?? 0);
+  if (quietMs > STILL_MS) throw new Error(`the writer has stood still for ${quietMs} ms: is the disk full?`);
   return {
     gapMs: longestGapMs(acknowledged, from),
     usualMs: longestGapMs(acknowledged.filter(({ ms }) => ms >= before && ms < from)),
