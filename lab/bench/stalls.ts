@@ -27,18 +27,13 @@ export const STALL =
 
 export function stallTable(stalls: Stalls, ways: readonly Way[]): string {
   const floor = stallOf(stalls, 'no-freeze').median;
-  return table(
-    ['Way', 'stall ms', 'usual pause ms', 'as long as the floor'],
-    ways.map((way) => {
-      const ms = stallOf(stalls, way);
-      return [
-        WAYS[way],
-        told(ms),
-        told(spreadOf(of(stalls, way).map(({ usualMs }) => usualMs))),
-        floor > 0 ? `${(ms.median / floor).toFixed(1)} ×` : '',
-      ];
-    }),
-  );
+  const usual = (way: Way) => spreadOf(of(stalls, way).map(({ usualMs }) => usualMs));
+  const rows = ways.map((way) => {
+    const ms = stallOf(stalls, way);
+    // A floor that is lost among the usual pauses is nothing to measure others by.
+    return [WAYS[way], told(ms), told(usual(way)), ...(floor > 0 ? [`${(ms.median / floor).toFixed(1)} ×`] : [])];
+  });
+  return table(['Way', 'stall ms', 'usual pause ms', ...(floor > 0 ? ['as long as the floor'] : [])], rows);
 }
 
 /** Rows: the goal, its bound and what was seen of it. */
