@@ -20,7 +20,7 @@ export const LIMITS = {
 } as const;
 
 /** What a run of a fleet takes of them (docs/benchmarks-fleet.md, with which a test compares this). */
-export const RUN = { transitions: 18, functionSeconds: 12 } as const;
+export const RUN = { transitions: 18, functionSeconds: 11 } as const;
 
 /** Sentences about a plan: how many instances it is good for, and what would have to be raised for more. */
 export function limitsOf({ policies, pacing }: Plan): string[] {
