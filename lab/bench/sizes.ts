@@ -14,6 +14,8 @@ interface Results {
   machine: Machine;
   bundles: { name: string; bytes: number; gzipBytes: number; importMs: Spread; memoryMiB: Spread }[];
   synthMs: Spread;
+  /** `npm test`, its build and all. */
+  test: { tests: number; ms: Spread };
 }
 
 /** What ships, and what it takes to load it. */
@@ -26,6 +28,7 @@ export const sizes: Part = {
     for (let round = 0; round < rounds; round += 1) for (const { name } of built) times[name]?.push(load(name));
     const synths: number[] = [];
     for (let round = 0; round < Math.ceil(rounds / 3); round += 1) synths.push(synthMs());
+    const suites = Array.from({ length: Math.ceil(rounds / 3) }, tested);
     return {
       bundles: built.map(({ name, bytes, gzipBytes }) => ({
         name,
@@ -35,6 +38,7 @@ export const sizes: Part = {
         memoryMiB: spreadOf((times[name] ?? []).map(({ mib }) => mib)),
       })),
       synthMs: spreadOf(synths),
+      test: { tests: suites[0]?.tests ?? 0, ms: spreadOf(suites.map(({ ms }) => ms)) },
     } satisfies Omit<Results, 'machine'>;
   },
 
@@ -57,6 +61,7 @@ ${table(
 )}
 
 Synthesising the stack, with its bundles at hand and the plan of \`cdk.json\`: ${told(spreadToSeconds(results.synthMs), 1)} s.
+\`npm test\`, its ${results.test.tests} tests with the build before them: ${told(spreadToSeconds(results.test.ms))} s.
 `;
   },
 };
@@ -93,6 +98,16 @@ function synthMs(): number {
   const ms = performance.now() - began;
   rmSync(CDK_OUTDIR, { recursive: true });
   return ms;
+}
+
+/** Fails with the tests. */
+function tested(): { tests: number; ms: number } {
+  const began = performance.now();
+  const said = execFileSync('npm', ['test'], { cwd: ROOT, encoding: 'utf8', maxBuffer: 2 ** 28 });
+  const ms = performance.now() - began;
+  const [, tests] = /^\S* ?tests (\d+)$/m.exec(said) ?? [];
+  if (tests === undefined) throw new Error('npm test does not say how many tests there are');
+  return { tests: Number(tests), ms };
 }
 
 const spreadToSeconds = ({ median, least, most, times }: Spread): Spread => ({
