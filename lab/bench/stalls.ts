@@ -17,9 +17,9 @@ export interface Stalls {
 
 export const stallOf = (stalls: Stalls, way: Way, times = 1): Spread => spreadOf(of(stalls, way, times).map(stall));
 
-const stall = ({ gapMs, usualMs }: Round): number => Math.max(0, gapMs - usualMs);
+export const stall = ({ gapMs, usualMs }: Round): number => Math.max(0, gapMs - usualMs);
 
-const of = ({ rounds }: Stalls, way: Way, times = 1): Round[] =>
+export const of = ({ rounds }: Stalls, way: Way, times = 1): Round[] =>
   rounds.filter((round) => round.way === way && round.times === times);
 
 export const STALL =
@@ -52,13 +52,16 @@ export function fsFreezeGoal(stalls: Stalls): readonly [string, number, Spread] 
 /** Where the stall of `fs-freeze` went, beside what is injected. */
 export function partsOfFsFreeze(stalls: Stalls): string {
   const share = (where: Stretch['where']) =>
-    told(spreadOf(of(stalls, 'fs-freeze').map(({ stretches }) => sum(stretches, where))));
+    told(
+      spreadOf(of(stalls, 'fs-freeze').map(({ stretches }) => msOf(stretches, (stretch) => stretch.where === where))),
+    );
   return `Of the stall of \`fs-freeze\`, ${share('host')} ms are the host's own work, and
 ${share('between')} ms lie between: looking for an answer that is there, functions, states.`;
 }
 
-const sum = (stretches: readonly Stretch[], where: Stretch['where']): number =>
-  stretches.filter((stretch) => stretch.where === where).reduce((total, { ms }) => total + ms, 0);
+/** The milliseconds of those that are meant. */
+export const msOf = (stretches: readonly Stretch[], meant: (stretch: Stretch) => boolean): number =>
+  stretches.filter(meant).reduce((total, { ms }) => total + ms, 0);
 
 /** Each way by the middle one of its rounds. */
 export function chartOf(title: string, stalls: Stalls, ways: readonly Way[]): string {

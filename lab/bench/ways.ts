@@ -236,12 +236,14 @@ function held({ injected: { hopMs, createSnapshotsMs } }: Rig, moments: Moments)
   ];
 }
 
+export const LVCREATE_STRETCH = 'lvcreate';
+
 function ofLvmSnapshot({ stalledAt, releasedAt, apps: [app], lvmSnapshots: [snapshot] }: Receipt): Stretch[] {
   const ms = (from: number | null | undefined, to: number | null | undefined) =>
     Math.round(((to ?? Number.NaN) - (from ?? Number.NaN)) * 1000);
   return [
     { what: 'the database is locked', where: 'host', ms: ms(stalledAt, app?.lockedAt) },
-    { what: 'lvcreate', where: 'host', ms: ms(app?.lockedAt, snapshot?.takenAt) },
+    { what: LVCREATE_STRETCH, where: 'host', ms: ms(app?.lockedAt, snapshot?.takenAt) },
     { what: 'the database is released', where: 'host', ms: ms(snapshot?.takenAt, releasedAt) },
   ];
 }
