@@ -41,8 +41,9 @@ mysql_describe() {
   fi
   # As root by the socket; where that is refused, as the user in our own file.
   if ! mysql_ask "${APP_REF[$i]}"; then
-    # Only a server that answers refuses: its errors begin at 1000, the client's own at 2000.
-    if [[ $REPLY != *'ERROR 1'[0-9][0-9][0-9]' '* ]]; then
+    # Only a server that answers refuses, as with 1045, or 3118 and 4151 of an account that is locked; 2000 to 2999 are the
+    # client's own, MariaDB's has 5000 to 5999 as well.
+    if [[ $REPLY != *'ERROR '[134][0-9][0-9][0-9]' '* ]]; then
       APP_PROBLEM[i]=$REPLY
       return
     fi

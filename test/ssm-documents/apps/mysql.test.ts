@@ -28,3 +28,10 @@ it('a statement that runs for long keeps MySQL from being asked for the lock: wh
   );
   assert.equal(server.server('asked'), '');
 });
+
+it('a root whose account is locked is refused like any other: the file of ours is asked for', async () => {
+  using server = new StandIn(engine);
+  server.set('refuse', 'locked');
+  const { apps } = await server.run('');
+  assert.match(apps[0]?.problem ?? '', /can't log in: ERROR 3118.*\/etc\/freezeframe\/mysql\.cnf/);
+});

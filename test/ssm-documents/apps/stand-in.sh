@@ -24,7 +24,11 @@ case ${0##*/} in
       exit 1
     fi
     if has refuse && [[ $* != *--defaults-file=* ]]; then
-      echo "ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using password: NO)"
+      if [ "$(value refuse)" = locked ]; then
+        echo "ERROR 3118 (HY000): Access denied for user 'root'@'localhost'. Account is locked."
+      else
+        echo "ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using password: NO)"
+      fi
       exit 1
     fi
     if [[ $* == *'SHOW GRANTS'* ]]; then
