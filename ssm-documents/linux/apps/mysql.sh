@@ -179,9 +179,9 @@ mysql_position() {
   local IFS=$'\n'
   set -f
   for line in $REPLY; do
-    # The last columns are mostly empty.
+    # The last columns are mostly empty. With an error the client repeats the statement.
     while [[ $line == *$'\t' ]]; do line=${line%$'\t'}; done
-    case $line in ERROR* | gtid) ;; *) position+="${position:+ }${line//$'\t'/ }" ;; esac
+    if [[ $line =~ ^[^$'\t']+\.[0-9]+$'\t'[0-9]+ || $line == gtid$'\t'* ]]; then position+="${position:+ }${line//$'\t'/ }"; fi
   done
   set +f
   APP_POSITION[i]=$position

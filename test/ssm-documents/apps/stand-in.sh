@@ -70,7 +70,7 @@ case ${0##*/} in
           *CONNECTION_ID\(\)*COUNT* | *COUNT*) value busy ;;
           *CONCAT*) echo 'connection 7 of shop, running SELECT for 9 s' ;;
           *CONNECTION_ID*) echo 4711 ;;
-          *'MASTER STATUS'*) echo "ERROR 1064 (42000) at line 6: You have an error in your SQL syntax near 'MASTER STATUS'" ;;
+          *'MASTER STATUS'*) printf '%s\n' -------------- "${statement%;}" -------------- "ERROR 1064 (42000) at line 6: You have an error in your SQL syntax near 'MASTER STATUS'" ;;
           *'BINARY LOG STATUS'*) printf 'binlog.000001\t4711\t\t\t\n' ;;
           *gtid_executed*) printf 'gtid\t3e11fa47:1-5\n' ;;
           "SELECT 'freezeframe"*)
