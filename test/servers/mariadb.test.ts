@@ -1,5 +1,6 @@
 /** The MySQL driver against a real MariaDB; the world below is the server's, the host is without disks. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DriverHost } from '../ssm-documents/apps/driver-host.ts';
@@ -89,7 +90,12 @@ describe('MariaDB', () => {
 
   it('is not ready when root is refused on the socket, until the file of ours holds a user with the right', async () => {
     server.sql("CREATE USER lesser IDENTIFIED BY 'sesame'; CREATE USER helper IDENTIFIED BY 'open sesame'");
-    server.sql('GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO helper; ALTER USER root@localhost ACCOUNT LOCK');
+    server.sql(
+      "GRANT RELOAD, PROCESS, REPLICATION CLIENT ON *.* TO helper; ALTER USER root@localhost IDENTIFIED BY 'other'",
+    );
+    assert.match((await host.only()).problem, /can't log in: ERROR 1045.*\/etc\/freezeframe\/mysql\.cnf/);
+    const root = ['--no-defaults', `--socket=${server.directory}/s`, '--user=root', '--password=other'];
+    execFileSync('mariadb', [...root, '-e', 'ALTER USER root@localhost IDENTIFIED VIA unix_socket ACCOUNT LOCK']);
     assert.match((await host.only()).problem, /can't log in: ERROR 4151.*\/etc\/freezeframe\/mysql\.cnf/);
     const login = (user: string, password: string) => `[client]\nuser = ${user}\npassword = "${password}"\n`;
     host.file('etc/freezeframe/mysql.cnf', login('helper', 'open sesame'), 0o644);
