@@ -169,15 +169,18 @@ emergency_thaw() {
     'exec bash /run/freezeframe/active/script by-hand' >"$FF_RUN/thaw"
 }
 
+# Of an answer that is there whole, code and json of the caller's.
+answer_read() { { read -r code && read -r json; } 2>/dev/null <"$FF_RUN/answers/$RUN"; }
+
 await_answer() {
   local code json
-  until { read -r code && read -r json; } 2>/dev/null <"$FF_RUN/answers/$RUN"; do
+  until answer_read; do
     now_cs
     # The lease and the watchdog's patience are over: whatever happened, nothing is frozen any more.
     if [ "$REPLY" -gt "$((UNTIL + 500))" ]; then
       fail FreezeTimeout "the host did not freeze within its lease of $LEASE s and has let go"
     fi
-    if [ ! -d "$ACTIVE" ] && [ ! -e "$FF_RUN/answers/$RUN" ]; then
+    if [ ! -d "$ACTIVE" ] && ! answer_read; then
       fail Internal "the freeze ended without an answer; nothing is frozen. See /run/freezeframe/receipts/$RUN"
     fi
     pause 0.02
