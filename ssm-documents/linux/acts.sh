@@ -94,9 +94,9 @@ undo_all() {
   return "$failed"
 }
 
+# Those of the JOURNAL.
 undo_filesystems() {
   local undo
-  read_journal
   for undo in "${JOURNAL[@]}"; do
     if [[ $undo == fs\ * && $LOST != *" ${undo#fs } "* ]]; then fs_thaw "${undo#fs }"; fi
   done

@@ -74,6 +74,7 @@ rescue_main() {
     log "thawing in the holder's place"
     : >"$ACTIVE/reserve"
     THAWED_BY=watchdog
+    read_journal
     undo_filesystems
     # Keepers let go by themselves when the holder is gone; a second is enough for those that can.
     for tries in 1 2 3 4 5; do
