@@ -17,6 +17,10 @@ const START_MS = 60_000;
 const GUEST = join(import.meta.dirname, '../guest');
 const run = promisify(execFile);
 
+const unheard = async (): Promise<never> => {
+  throw new Error('nothing of this measurement comes here');
+};
+
 /** This machine as the host, in namespaces of its own: native-server.sh says what is in them. */
 export class NativeServer implements Server, Agent {
   readonly id = 'i-0123456789abcdef0';
@@ -25,19 +29,18 @@ export class NativeServer implements Server, Agent {
   readonly version = '3.3.3572.0';
   readonly online = true;
   readonly #directory = mkdtempSync(join(tmpdir(), 'freezeframe-native-'));
-  readonly #steps = new Map<string, ChildProcess>();
   #init: ChildProcess | undefined;
   #pid = '';
 
   static async rig(): Promise<Rig<NativeServer>> {
     if (!mayInstall()) throw new Error('mounts and namespaces are root’s to make: run this as root');
     install(...PACKAGES);
-    const server = new NativeServer();
     const account = await Account.open({
       policy: { grade: 'application', onDowngrade: 'keep', leaseSeconds: LEASE_SECONDS },
       timeScale: 0.1,
       store: NO_DISKS,
     });
+    const server = new NativeServer();
     try {
       await server.#start();
       account.world.ec2.addInstance({
@@ -80,18 +83,14 @@ export class NativeServer implements Server, Agent {
   }
 
   /** As the agent does: `sh -c` of a file, until it has ended and nobody holds its pipes. */
-  async run({ commandId, script, timeoutSeconds }: AgentStep): Promise<StepOutcome> {
+  async run({ commandId, script }: AgentStep): Promise<StepOutcome> {
     const file = join(this.#directory, `${commandId}.sh`);
     writeFileSync(file, script, { mode: 0o700 });
-    const environment = { PATH: process.env.PATH, LANG: 'C.UTF-8', FF_SYS: join(this.#directory, 'sys') };
     const child = spawn('nsenter', [...this.#inside, 'sh', '-c', file], {
       cwd: '/',
-      detached: true,
-      env: environment,
+      env: { PATH: process.env.PATH, LANG: 'C.UTF-8', FF_SYS: join(this.#directory, 'sys') },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: timeoutSeconds * 1000,
     });
-    this.#steps.set(commandId, child);
     const said = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr'] as const)
       child[stream].on('data', (chunk) => {
@@ -100,14 +99,10 @@ export class NativeServer implements Server, Agent {
     const code = await new Promise<number>((resolve, reject) => {
       child.on('error', reject).on('close', (status) => resolve(status ?? 137));
     });
-    this.#steps.delete(commandId);
-    return { status: code === 0 ? 'Success' : code === 137 ? 'Cancelled' : 'Failed', code, ...said };
+    return { status: code === 0 ? 'Success' : 'Failed', code, ...said };
   }
 
-  async cancel(commandId: string): Promise<void> {
-    const pid = this.#steps.get(commandId)?.pid;
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
-  }
+  cancel = unheard;
 
   async now(): Promise<number> {
     return Math.round(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000);
@@ -135,10 +130,6 @@ export class NativeServer implements Server, Agent {
     return ['--target', this.#pid, '--mount', '--pid', '--'];
   }
 }
-
-const unheard = async (): Promise<never> => {
-  throw new Error('there are no disks in this measurement');
-};
 
 /** What a frozen window lasts does not depend on what becomes of the image: none is taken. */
 const NO_DISKS: BlockStore = {

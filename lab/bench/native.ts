@@ -1,8 +1,17 @@
 import { NativeServer } from './native-server.ts';
 import { type Machine, measuredOn, type Part } from './page.ts';
 import { INJECTED } from './rig.ts';
-import { chartOf, fsFreezeGoal, goalTable, partsOfFsFreeze, type Stalls, stallOf, stallTable } from './stalls.ts';
-import { take, type Way } from './ways.ts';
+import {
+  chartOf,
+  fsFreezeGoal,
+  goalTable,
+  partsOfFsFreeze,
+  roundOf,
+  type Stalls,
+  stallOf,
+  stallTable,
+} from './stalls.ts';
+import type { Way } from './ways.ts';
 
 interface Results extends Stalls {
   machine: Machine;
@@ -19,13 +28,9 @@ export const nativeWindow: Part = {
     const results = () => ({ injected: INJECTED, rounds: measured });
     const rig = await NativeServer.rig();
     try {
-      rig.inject(1);
       for (const way of Array.from({ length: rounds }, () => HERE).flat()) {
         if (Date.now() > end) break;
-        const { gapMs, usualMs, stretches, snapshotIds } = await take(rig, way);
-        await rig.forget(snapshotIds);
-        measured.push({ way, times: 1, gapMs, usualMs, stretches });
-        console.log(`${way}: ${gapMs} ms, usually ${usualMs} ms`);
+        measured.push(await roundOf(rig, way, 1));
         save(results());
       }
       return results();

@@ -1,8 +1,8 @@
 import { barsSvg } from './bars.ts';
 import { table } from './page.ts';
-import type { INJECTED } from './rig.ts';
+import type { INJECTED, Rig } from './rig.ts';
 import { type Spread, spreadOf, told } from './spread.ts';
-import { type Stretch, type Taken, WAYS, type Way } from './ways.ts';
+import { type Stretch, type Taken, take, WAYS, type Way } from './ways.ts';
 
 /** What a set was to the writer, on a host that AWS was `times` as slow for as usual. */
 export interface Round extends Pick<Taken, 'gapMs' | 'usualMs' | 'stretches'> {
@@ -15,15 +15,21 @@ export interface Stalls {
   rounds: Round[];
 }
 
+/** Takes a set, and forgets it again. */
+export async function roundOf(rig: Rig, way: Way, times: number): Promise<Round> {
+  rig.inject(times);
+  const { gapMs, usualMs, stretches, snapshotIds } = await take(rig, way);
+  await rig.forget(snapshotIds);
+  console.log(`${way} ×${times}: ${gapMs} ms, usually ${usualMs} ms`);
+  return { way, times, gapMs, usualMs, stretches };
+}
+
 export const stallOf = (stalls: Stalls, way: Way, times = 1): Spread => spreadOf(of(stalls, way, times).map(stall));
 
 export const stall = ({ gapMs, usualMs }: Round): number => Math.max(0, gapMs - usualMs);
 
 export const of = ({ rounds }: Stalls, way: Way, times = 1): Round[] =>
   rounds.filter((round) => round.way === way && round.times === times);
-
-export const STALL =
-  'The stall is the longest time between two acknowledged transactions, less the longest one of the ten seconds before.';
 
 export function stallTable(stalls: Stalls, ways: readonly Way[]): string {
   const floor = stallOf(stalls, 'no-freeze').median;

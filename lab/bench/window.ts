@@ -10,13 +10,13 @@ import {
   msOf,
   of,
   partsOfFsFreeze,
-  STALL,
+  roundOf,
   type Stalls,
   stall,
   stallOf,
   stallTable,
 } from './stalls.ts';
-import { LVCREATE_STRETCH, take, WAYS, type Way } from './ways.ts';
+import { LVCREATE_STRETCH, WAYS, type Way } from './ways.ts';
 
 interface Results extends Stalls {
   machine: Machine;
@@ -42,12 +42,8 @@ export const frozenWindow: Part = {
       const all = [...ALL.map((way) => [way, 1] as const), ['lvm-snapshot', 10] as const];
       for (const [way, times] of Array.from({ length: rounds }, () => all).flat()) {
         if (Date.now() > end) break;
-        rig.inject(times);
-        const { gapMs, usualMs, stretches, snapshotIds } = await take(rig, way);
-        await rig.forget(snapshotIds);
-        measured.push({ way, times, gapMs, usualMs, stretches });
+        measured.push(await roundOf(rig, way, times));
         if (way === 'lvm-snapshot') lvcreateMs.push(Number(await rig.source.exec(LVCREATE)));
-        console.log(`${way} ×${times}: ${gapMs} ms, usually ${usualMs} ms`);
         save(results());
       }
       return results();
@@ -64,7 +60,7 @@ ${measuredOn(results)} The guest runs the same loop of bash ${(loopMs.guest / lo
 as this machine does. Injected: ${injected.hopMs} ms each hop of Run Command, ${injected.createSnapshotsMs} ms CreateSnapshots.
 Rounds of each way in one run, on one host: ${stallOf(results, 'fs-freeze').times}. It has RAID0 of four disks, LVM, XFS, MariaDB under load.
 
-${STALL}
+The stall is the longest time between two acknowledged transactions, less the longest one of the ten seconds before.
 
 ${stallTable(results, ALL)}
 
